@@ -1,0 +1,11 @@
+# Warnings are errors. The compiler may not contract a * b + c by itself: where a fused multiply-add
+# is meant the code says so, which keeps results equal between builds and instruction sets.
+add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Werror -ffp-contract=off -fno-math-errno)
+if(FARTHING_SANITIZE)
+  add_compile_options(-fsanitize=${FARTHING_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${FARTHING_SANITIZE})
+endif()
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()

@@ -1,0 +1,62 @@
+// Attention of new tokens over a paged cache of keys and values.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "core/runtime.h"
+#include "tensor/matrix_view.h"
+
+namespace farthing::kernels {
+
+enum class KvType : std::uint8_t { kF32, kBf16, kF16, kInt8, kInt4 };
+std::string_view kv_type_name(KvType type);   // "fp32", "bf16", "fp16", "int8", "int4"
+KvType parse_kv_type(std::string_view name);  // Error: usage
+
+inline constexpr int kPageTokens = 32;
+
+// The layout of a page: keys and values of kPageTokens positions of one layer. Belongs to the
+// kernels; everybody else asks page_bytes(). INT8 and INT4 keep a float scale a position and head.
+struct KvLayout {
+  KvType type = KvType::kF32;
+  int kv_heads = 0;
+  int head_dim = 0;
+  std::size_t page_bytes() const;  // a multiple of 64
+  std::size_t bytes_per_token() const { return page_bytes() / kPageTokens; }
+};
+
+// Stores the keys and values of one position, each (kv_heads * head_dim), rounding as the type
+// says.
+void store_kv(const KvLayout& layout, std::byte* page, int slot, const float* keys,
+              const float* values);
+// Reads them back as floats (tests, taps).
+void load_kv(const KvLayout& layout, const std::byte* page, int slot, float* keys, float* values);
+
+struct AttentionRules {
+  int heads = 0;            // query heads; a multiple of layout.kv_heads
+  float scale = 1.0f;       // of the scores, before the soft cap
+  float soft_cap = 0.0f;    // > 0: cap * tanh(score / cap)
+  std::int64_t window = 0;  // > 0: a token sees itself and the window - 1 positions before it
+  std::span<const float>
+      slopes;  // ALiBi, one a head: + slope * key position (BLOOM, Falcon); empty: none
+  std::span<const float> sinks;  // a logit a head that joins the softmax's sum; empty: none
+};
+
+// The new tokens of one sequence: rows first_row .. first_row + count of q and out are at positions
+// first_position .. and their keys and values are already stored. pages[p] holds positions
+// p * kPageTokens ..; pages that no token can see any more may be null.
+struct AttentionSequence {
+  std::int64_t first_row = 0;
+  std::int64_t count = 0;
+  std::int64_t first_position = 0;
+  std::span<std::byte* const> pages;
+};
+
+// q, out: (tokens, heads * head_dim). Causal softmax attention, computed online over pages; each
+// output depends only on its own sequence, whatever else is in the batch.
+void attend(Runtime& runtime, const KvLayout& layout, const AttentionRules& rules,
+            std::span<const AttentionSequence> sequences, MatrixView<const float> q,
+            MatrixView<float> out);
+
+}  // namespace farthing::kernels

@@ -1,0 +1,83 @@
+// Linear: y = x W^T + b on weights packed for this processor.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "core/runtime.h"
+#include "formats/format.h"
+#include "tensor/matrix_view.h"
+
+namespace farthing::kernels {
+
+// The activations entering one or more linears, (tokens, in). They are quantised or rounded at the
+// first linear that asks for a scheme and shared by the ones after it. Borrows x.
+class Activations {
+ public:
+  Activations();
+  ~Activations();
+  Activations(const Activations&) = delete;
+  Activations& operator=(const Activations&) = delete;
+  void assign(MatrixView<const float> x);  // forgets what was prepared, keeps its memory
+  MatrixView<const float> floats() const { return x_; }
+
+  struct Prepared;  // kernels/activations.h
+  const Prepared& prepare(Runtime& runtime, const ActivationScheme& scheme);
+
+ private:
+  MatrixView<const float> x_;
+  std::vector<std::unique_ptr<Prepared>> prepared_;
+};
+
+// What a Linear is made of. Several sources are stacked: their outputs follow one another.
+struct LinearSource {
+  const QuantizedTensor* weight = nullptr;
+  std::span<const float> bias;  // (out) in the order of the outputs, or empty
+  std::span<const std::int32_t>
+      row_order;  // output r is the weight's row row_order[r]; empty: as is
+};
+
+struct Epilogue {
+  bool accumulate = false;  // y += instead of y =
+  float scale = 1.0f;       // y = scale * (x W^T + b)
+};
+
+class PackedMatrix;  // kernels/packed_matrix.h: what one kernel reads; never written to a file
+
+class Linear {
+ public:
+  Linear();
+  ~Linear();
+  Linear(Linear&&) noexcept;
+  Linear& operator=(Linear&&) noexcept;
+
+  // Packs the sources, which must agree in inputs and in grid (can_stack). Numerics depend on the
+  // sources and the scheme alone. Error: unsupported, when no kernel has the pair.
+  static Linear pack(Runtime& runtime, std::span<const LinearSource> sources,
+                     const ActivationScheme& scheme);
+  static bool can_stack(const QuantizedTensor& a, const QuantizedTensor& b);
+
+  std::int64_t in() const;
+  std::int64_t out() const;
+  std::size_t bytes() const;  // resident, padding and biases included
+  const ActivationScheme& activations() const;
+  std::string_view kernel() const;  // "int4_group avx512vnni": what runs, for reports
+  explicit operator bool() const { return matrix_ != nullptr; }
+
+  // x (tokens, in) -> y (tokens, out). Integer modes: the same bits for any number of tokens,
+  // threads and any instruction set.
+  void apply(Runtime& runtime, Activations& x, MatrixView<float> y, Epilogue epilogue = {}) const;
+  // Only outputs first .. first + y.cols: a slab of a large head. first is a multiple of 16.
+  void apply_slab(Runtime& runtime, Activations& x, std::int64_t first, MatrixView<float> y) const;
+
+  // Row r of the weight as floats (in): exactly what the source holds. For embedding rows.
+  void unpack_row(std::int64_t r, std::span<float> out) const;
+
+ private:
+  std::unique_ptr<PackedMatrix> matrix_;
+};
+
+}  // namespace farthing::kernels
