@@ -23,8 +23,9 @@ struct MatrixView {
   MatrixView(T* first, std::int64_t row_count, std::int64_t col_count, std::int64_t row_stride)
       : data(first), rows(row_count), cols(col_count), stride(row_stride) {}
   // A view of numbers is a view of const numbers.
-  MatrixView(const MatrixView<std::remove_const_t<T>>& other)
-    requires std::is_const_v<T>
+  template <class U>
+    requires(std::is_same_v<const U, T>)
+  MatrixView(const MatrixView<U>& other)
       : MatrixView(other.data, other.rows, other.cols, other.stride) {}
 
   std::span<T> row(std::int64_t r) const {
