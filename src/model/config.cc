@@ -1,0 +1,196 @@
+#include "model/config.h"
+
+#include <cmath>
+
+#include "core/error.h"
+#include "core/text.h"
+#include "model/architecture.h"
+
+namespace farthing::model {
+namespace {
+
+constexpr std::string_view kWhere = "config.json";
+
+void need_between(std::string_view key, std::int64_t value, std::int64_t low, std::int64_t high) {
+  if (value < low || value > high)
+    bad_input("config.json: {} must be from {} to {}; got {}", key, low, high, value);
+}
+
+RopeScaling scaling_of(const std::string& type) {
+  if (type.empty() || type == "default") return RopeScaling::kNone;
+  if (type == "linear") return RopeScaling::kLinear;
+  if (type == "dynamic") return RopeScaling::kDynamic;
+  if (type == "llama3") return RopeScaling::kLlama3;
+  if (type == "yarn") return RopeScaling::kYarn;
+  if (type == "longrope" || type == "su") return RopeScaling::kLongRope;
+  unsupported(
+      "config.json: rope scaling \"{}\" is not supported; known: default, linear, dynamic, llama3, "
+      "yarn, longrope",
+      printable(type));
+}
+
+std::vector<double> factors(const Json& object, std::string_view key) {
+  std::vector<double> values;
+  const Json* list = json_find(object, key);
+  if (list == nullptr || !list->is_array())
+    bad_input("config.json: longrope scaling needs the list {}", key);
+  for (const Json& value : *list) {
+    if (!value.is_number() || value.get<double>() <= 0 || values.size() >= 4096)
+      bad_input("config.json: {} must be a list of at most 4096 positive numbers", key);
+    values.push_back(value.get<double>());
+  }
+  return values;
+}
+
+void read_attention(const Json& json, ModelConfig& c) {
+  c.heads = int_of(json, {"num_attention_heads", "n_head"}, 0);
+  need_between("num_attention_heads", c.heads, 1, 1 << 16);
+  c.kv_heads = int_of(json, {"num_key_value_heads"}, c.heads);
+  need_between("num_key_value_heads", c.kv_heads, 1, c.heads);
+  if (c.heads % c.kv_heads != 0)
+    bad_input(
+        "config.json: num_attention_heads must be a multiple of num_key_value_heads; got {} and {}",
+        c.heads, c.kv_heads);
+  c.head_dim = int_of(json, {"head_dim"}, 0);
+  if (c.head_dim == 0) {
+    if (c.hidden % c.heads != 0)
+      bad_input("config.json: hidden_size must be a multiple of num_attention_heads; got {} and {}",
+                c.hidden, c.heads);
+    c.head_dim = c.hidden / c.heads;
+  }
+  need_between("head_dim", c.head_dim, 1, 1024);
+  c.rotary_dim = c.head_dim;
+}
+
+void check(const ModelConfig& c) {
+  need_between("vocab_size", c.vocab, 1, 1 << 24);
+  need_between("max_position_embeddings", c.max_positions, 1, std::int64_t{1} << 40);
+  if (!(c.norm_epsilon > 0 && c.norm_epsilon < 1))
+    bad_input("config.json: the norm's epsilon must be between 0 and 1; got {}", c.norm_epsilon);
+  if (c.block.position == PositionKind::kRope &&
+      (c.rotary_dim % 2 != 0 || c.rotary_dim < 2 || c.rotary_dim > c.head_dim))
+    bad_input(
+        "config.json: rotary embedding needs an even number of features, at most head_dim {}; got "
+        "{}",
+        c.head_dim, c.rotary_dim);
+  if (c.experts > 0) {
+    need_between("number of experts", c.experts, 1, 4096);
+    need_between("experts per token", c.experts_per_token, 1, c.experts);
+    need_between("expert intermediate size", c.expert_intermediate, 1, 1 << 22);
+  }
+  for (std::int64_t window : c.windows)
+    need_between("sliding_window", window, 0, std::int64_t{1} << 40);
+}
+
+}  // namespace
+
+std::int64_t int_of(const Json& config, std::initializer_list<std::string_view> keys,
+                    std::int64_t otherwise) {
+  for (std::string_view key : keys)
+    if (const Json* value = json_find(config, key); value != nullptr && !value->is_null())
+      return json_int(config, key, kWhere);
+  return otherwise;
+}
+
+RopeConfig read_rope(const Json& config, const Json* scaling, double theta,
+                     std::int64_t max_positions) {
+  RopeConfig rope;
+  rope.theta = theta;
+  rope.original_max_positions = static_cast<double>(max_positions);
+  if (scaling != nullptr && scaling->is_object()) {
+    const Json& s = *scaling;
+    rope.theta = json_number(s, "rope_theta", theta, kWhere);
+    rope.scaling =
+        scaling_of(json_text(s, "rope_type", json_text(s, "type", "default", kWhere), kWhere));
+    rope.factor = json_number(s, "factor", 1.0, kWhere);
+    rope.original_max_positions = static_cast<double>(
+        int_of(s, {"original_max_position_embeddings"},
+               int_of(config, {"original_max_position_embeddings"}, max_positions)));
+    rope.low_frequency_factor = json_number(s, "low_freq_factor", 1.0, kWhere);
+    rope.high_frequency_factor = json_number(s, "high_freq_factor", 4.0, kWhere);
+    rope.beta_fast = json_number(s, "beta_fast", 32.0, kWhere);
+    rope.beta_slow = json_number(s, "beta_slow", 1.0, kWhere);
+    rope.truncate = json_bool(s, "truncate", true, kWhere);
+    rope.attention_factor = json_number(s, "attention_factor", 0.0, kWhere);
+    rope.mscale = json_number(s, "mscale", 0.0, kWhere);
+    rope.mscale_all_dim = json_number(s, "mscale_all_dim", 0.0, kWhere);
+    if (rope.scaling == RopeScaling::kLongRope) {
+      rope.short_factors = factors(s, "short_factor");
+      rope.long_factors = factors(s, "long_factor");
+      if (json_find(s, "factor") == nullptr)
+        rope.factor = static_cast<double>(max_positions) / rope.original_max_positions;
+    }
+  }
+  const auto positive = [](std::string_view key, double value) {
+    if (!(value > 0) || !std::isfinite(value))
+      bad_input("config.json: {} must be a positive number; got {}", key, value);
+  };
+  positive("rope_theta", rope.theta);
+  positive("rope scaling's factor", rope.factor);
+  positive("original_max_position_embeddings", rope.original_max_positions);
+  if (rope.scaling == RopeScaling::kLlama3 &&
+      rope.high_frequency_factor <= rope.low_frequency_factor)
+    bad_input("config.json: high_freq_factor must be larger than low_freq_factor; got {} and {}",
+              rope.high_frequency_factor, rope.low_frequency_factor);
+  return rope;
+}
+
+ModelConfig read_config(const Architecture& architecture, const Json& json, bool gguf) {
+  if (json_find(json, "text_config") != nullptr && json_find(json, "hidden_size") == nullptr)
+    unsupported(
+        "config.json: a model of several modalities keeps its text part under text_config; only "
+        "text models run");
+  ModelConfig c;
+  c.architecture = architecture.name;
+  c.hidden = int_of(json, {"hidden_size", "n_embd", "d_model"}, 0);
+  need_between("hidden_size", c.hidden, 1, 1 << 20);
+  c.layers = int_of(json, {"num_hidden_layers", "n_layer"}, 0);
+  need_between("num_hidden_layers", c.layers, 1, 1024);
+  c.intermediate =
+      int_of(json, {"intermediate_size", "ffn_dim", "n_inner", "ffn_hidden_size"}, 4 * c.hidden);
+  need_between("intermediate_size", c.intermediate, 1, 1 << 22);
+  read_attention(json, c);
+  c.embedding_dim = c.hidden;
+  c.vocab = int_of(json, {"vocab_size"}, 0);
+  c.max_positions = int_of(json, {"max_position_embeddings", "n_positions", "seq_length"}, 2048);
+  c.norm_epsilon =
+      json_number(json, "rms_norm_eps",
+                  json_number(json, "layer_norm_eps",
+                              json_number(json, "layer_norm_epsilon",
+                                          json_number(json, "norm_epsilon", 1e-5, kWhere), kWhere),
+                              kWhere),
+                  kWhere);
+  c.tied = json_bool(json, "tie_word_embeddings", false, kWhere);
+  const std::string act =
+      json_text(json, "hidden_act",
+                json_text(json, "hidden_activation",
+                          json_text(json, "activation_function", "", kWhere), kWhere),
+                kWhere);
+  if (!act.empty()) c.activation = kernels::parse_activation(act);
+  c.windows.assign(static_cast<std::size_t>(c.layers), 0);
+
+  const Json* parameters = json_find(json, "rope_parameters");
+  if (parameters == nullptr || parameters->is_null()) parameters = json_find(json, "rope_scaling");
+  const double theta = json_number(json, "rope_theta",
+                                   json_number(json, "rotary_emb_base", 10000.0, kWhere), kWhere);
+  const bool per_kind = parameters != nullptr && parameters->is_object() &&
+                        json_find(*parameters, "full_attention") != nullptr;
+  c.rope = read_rope(json, per_kind ? json_find(*parameters, "full_attention") : parameters, theta,
+                     c.max_positions);
+  c.local_rope =
+      per_kind && json_find(*parameters, "sliding_attention") != nullptr
+          ? read_rope(json, json_find(*parameters, "sliding_attention"), theta, c.max_positions)
+          : c.rope;
+  double partial = json_number(json, "partial_rotary_factor",
+                               json_number(json, "rotary_pct", 1.0, kWhere), kWhere);
+  if (parameters != nullptr && parameters->is_object())
+    partial = json_number(*parameters, "partial_rotary_factor", partial, kWhere);
+  if (!(partial > 0 && partial <= 1))
+    bad_input("config.json: partial_rotary_factor must be above 0 and at most 1; got {}", partial);
+  c.rotary_dim = static_cast<std::int64_t>(static_cast<double>(c.head_dim) * partial);
+  architecture.configure(json, gguf, c);
+  check(c);
+  return c;
+}
+
+}  // namespace farthing::model

@@ -1,0 +1,156 @@
+#include "model/tensor_map.h"
+
+#include <cstring>
+
+#include "core/error.h"
+#include "core/text.h"
+#include "formats/format.h"
+
+namespace farthing::model {
+namespace {
+
+// (in, out) as stored to (out, in). Elements of 2 or 4 bytes.
+QuantizedTensor transpose(const QuantizedTensor& stored) {
+  const std::int64_t in = stored.shape.rows, out = stored.shape.cols;
+  QuantizedTensor turned = allocate_tensor({out, in}, stored.scheme);
+  const std::size_t width = turned.parts[0].size() / static_cast<std::size_t>(in * out);
+  const std::byte* from = stored.parts[0].view().data();
+  std::byte* to = turned.parts[0].writable().data();
+  for (std::int64_t i = 0; i < in; ++i)
+    for (std::int64_t o = 0; o < out; ++o)
+      std::memcpy(to + static_cast<std::size_t>(o * in + i) * width,
+                  from + static_cast<std::size_t>(i * out + o) * width, width);
+  return turned;
+}
+
+std::string shape_text(Shape shape) { return fmt::format("[{}, {}]", shape.rows, shape.cols); }
+
+}  // namespace
+
+TensorMap::TensorMap(const Architecture& architecture, const ModelConfig& config,
+                     const io::Checkpoint& checkpoint)
+    : architecture_(architecture), config_(config), checkpoint_(checkpoint) {
+  std::string_view embedding;
+  for (auto rows : architecture.tensors)
+    for (const TensorRow& row : rows)
+      if (row.slot == Slot::kEmbedding && embedding.empty())
+        embedding = checkpoint.is_gguf() ? row.gguf_name : row.hf_name;
+  if (has(std::string(embedding))) return;
+  const std::string first(embedding.substr(0, embedding.find('.') + 1));
+  if (has(std::string(embedding.substr(first.size())))) {
+    drop_prefix_ = first;
+  } else {
+    for (std::string_view prefix :
+         {"model.", "transformer.", "language_model.", "model.language_model."})
+      if (has(std::string(prefix) + std::string(embedding))) add_prefix_ = prefix;
+    if (add_prefix_.empty())
+      bad_input(
+          "{}: no tensor {}.weight, which every {} checkpoint has; does config.json belong to "
+          "these weights?",
+          checkpoint.path(), embedding, architecture.name);
+  }
+}
+
+std::string TensorMap::name_of(const TensorRow& row, int layer, int expert) const {
+  std::string_view pattern = checkpoint_.is_gguf() ? row.gguf_name : row.hf_name;
+  if (pattern.empty()) return "";
+  if (!drop_prefix_.empty() && pattern.starts_with(drop_prefix_))
+    pattern.remove_prefix(drop_prefix_.size());
+  return add_prefix_ + substitute(substitute(pattern, "{L}", layer), "{E}", expert);
+}
+
+bool TensorMap::has(const std::string& base) const {
+  return checkpoint_.find(base + ".weight") != nullptr || checkpoint_.find(base) != nullptr ||
+         checkpoint_.find(base + ".weight_packed") != nullptr;
+}
+
+std::optional<TensorUnit> TensorMap::find(Slot slot, int layer, int expert) const {
+  for (auto rows : architecture_.tensors)
+    for (const TensorRow& row : rows) {
+      if (row.slot != slot) continue;
+      std::string base = name_of(row, layer, expert);
+      if (base.empty() || !has(base)) continue;
+      const bool together = is_expert(slot) && row.hf_name.find("{E}") == std::string_view::npos;
+      const bool sliced = is_expert(slot) && (checkpoint_.is_gguf() || together);
+      return TensorUnit{.slot = slot,
+                        .layer = layer,
+                        .expert = expert,
+                        .base = std::move(base),
+                        .row = &row,
+                        .slice = sliced ? expert : 0,
+                        .slices = sliced ? static_cast<int>(config_.experts) : 1};
+    }
+  return std::nullopt;
+}
+
+std::vector<TensorUnit> TensorMap::linears_of(int layer) const {
+  std::vector<TensorUnit> units;
+  const auto add = [&](Slot slot, int expert = -1) {
+    if (auto unit = find(slot, layer, expert)) units.push_back(std::move(*unit));
+  };
+  if (layer < 0) {
+    for (Slot slot : {Slot::kEmbedding, Slot::kProjectIn, Slot::kProjectOut}) add(slot);
+    if (!config_.tied) add(Slot::kHead);
+    return units;
+  }
+  for (Slot slot : {Slot::kQkv, Slot::kQ, Slot::kK, Slot::kV, Slot::kO, Slot::kGateUp, Slot::kGate,
+                    Slot::kUp, Slot::kDown, Slot::kRouter})
+    add(slot);
+  if (config_.sparse(layer))
+    for (int e = 0; e < config_.experts; ++e)
+      for (Slot slot : {Slot::kExpertGateUp, Slot::kExpertGate, Slot::kExpertUp, Slot::kExpertDown})
+        add(slot, e);
+  return units;
+}
+
+std::vector<TensorUnit> TensorMap::linears() const {
+  std::vector<TensorUnit> units = linears_of(-1);
+  for (int layer = 0; layer < config_.layers; ++layer)
+    for (TensorUnit& unit : linears_of(layer)) units.push_back(std::move(unit));
+  return units;
+}
+
+QuantizedTensor TensorMap::load(const TensorUnit& unit) const {
+  auto matrix = checkpoint_.matrix(unit.base, unit.slice, unit.slices);
+  if (!matrix) bad_input("{}: tensor {} is missing", checkpoint_.path(), printable(unit.base));
+  Shape wanted = slot_shape(unit.slot, config_, unit.layer);
+  const bool turn =
+      unit.row->transposed && !checkpoint_.is_gguf() && matrix->format->grid == nullptr;
+  if (turn) std::swap(wanted.rows, wanted.cols);
+  if (wanted.cols != 0 && matrix->shape != wanted)
+    bad_input(
+        "{}: {} must have the shape {} that config.json asks for; got {}; is config.json from "
+        "another model?",
+        checkpoint_.path(), printable(unit.base), shape_text(wanted), shape_text(matrix->shape));
+  return turn ? transpose(*matrix) : std::move(*matrix);
+}
+
+std::vector<float> TensorMap::load_vector(const std::string& name) const {
+  const auto matrix = checkpoint_.matrix(name);
+  if (!matrix) return {};
+  std::vector<float> numbers(static_cast<std::size_t>(matrix->shape.size()));
+  matrix->format->dequantize(*matrix, 0, {numbers.data(), matrix->shape.rows, matrix->shape.cols});
+  return numbers;
+}
+
+std::vector<std::int32_t> TensorMap::row_order_of(const TensorUnit& unit, std::int64_t rows) const {
+  return row_order(checkpoint_.is_gguf() ? unit.row->gguf_order : unit.row->order, config_, rows);
+}
+
+std::vector<float> TensorMap::load_bias(const TensorUnit& unit) const {
+  if (unit.slices > 1) return {};
+  std::vector<float> stored = load_vector(unit.base + ".bias");
+  if (stored.empty()) return stored;
+  const Shape shape = slot_shape(unit.slot, config_, unit.layer);
+  if (static_cast<std::int64_t>(stored.size()) != shape.rows)
+    bad_input("{}: {}.bias must have {} numbers; got {}", checkpoint_.path(), printable(unit.base),
+              shape.rows, stored.size());
+  const auto order = row_order_of(unit, shape.rows);
+  if (order.empty()) return stored;
+  std::vector<float> bias(stored.size());
+  for (std::size_t r = 0; r < bias.size(); ++r)
+    bias[r] = stored[static_cast<std::size_t>(order[r])];
+  return bias;
+}
+
+}  // namespace farthing::model

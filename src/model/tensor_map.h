@@ -1,0 +1,57 @@
+// Which tensor of a checkpoint fills which slot of a model.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "formats/quantized_tensor.h"
+#include "io/checkpoint.h"
+#include "model/architecture.h"
+
+namespace farthing::model {
+
+// One stored matrix in its place. A precision is chosen per unit.
+struct TensorUnit {
+  Slot slot = Slot::kNone;
+  int layer = -1;
+  int expert = -1;
+  std::string base;  // the checkpoint's own name, without ".weight"
+  const TensorRow* row = nullptr;
+  int slice = 0, slices = 1;  // of a tensor that holds all experts
+};
+
+class TensorMap {
+ public:
+  // All three are borrowed. Error: bad input, when no tensor name of the architecture is there.
+  TensorMap(const Architecture& architecture, const ModelConfig& config,
+            const io::Checkpoint& checkpoint);
+
+  const ModelConfig& config() const { return config_; }
+  const io::Checkpoint& checkpoint() const { return checkpoint_; }
+
+  std::optional<TensorUnit> find(Slot slot, int layer = -1, int expert = -1) const;
+  // Every matrix that is_linear, and the embedding, in the order of the model; layer -1 first.
+  std::vector<TensorUnit> linears() const;
+  std::vector<TensorUnit> linears_of(int layer) const;
+
+  // The matrix as (out, in), its shape checked against the configuration. Error: bad input.
+  QuantizedTensor load(const TensorUnit& unit) const;
+  // Bias (out) in the order that outputs have, or empty.
+  std::vector<float> load_bias(const TensorUnit& unit) const;
+  // A norm's or table's numbers by the exact base name; empty when absent.
+  std::vector<float> load_vector(const std::string& name) const;
+  std::vector<std::int32_t> row_order_of(const TensorUnit& unit, std::int64_t rows) const;
+
+ private:
+  std::string name_of(const TensorRow& row, int layer, int expert) const;
+  bool has(const std::string& base) const;
+
+  const Architecture& architecture_;
+  const ModelConfig& config_;
+  const io::Checkpoint& checkpoint_;
+  std::string drop_prefix_,
+      add_prefix_;  // a base model saved without its head's prefix, or inside another
+};
+
+}  // namespace farthing::model
