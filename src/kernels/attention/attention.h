@@ -38,9 +38,10 @@ struct AttentionRules {
   float scale = 1.0f;       // of the scores, before the soft cap
   float soft_cap = 0.0f;    // > 0: cap * tanh(score / cap)
   std::int64_t window = 0;  // > 0: a token sees itself and the window - 1 positions before it
-  std::span<const float>
-      slopes;  // ALiBi, one a head: + slope * key position (BLOOM, Falcon); empty: none
-  std::span<const float> sinks;  // a logit a head that joins the softmax's sum; empty: none
+  // ALiBi, one a head: + slope * key position (BLOOM, Falcon); empty: none
+  std::span<const float> slopes = {};
+  // A logit a head that joins the softmax's sum; empty: none
+  std::span<const float> sinks = {};
 };
 
 // The new tokens of one sequence: rows first_row .. first_row + count of q and out are at positions
@@ -50,7 +51,7 @@ struct AttentionSequence {
   std::int64_t first_row = 0;
   std::int64_t count = 0;
   std::int64_t first_position = 0;
-  std::span<std::byte* const> pages;
+  std::span<std::byte* const> pages = {};
 };
 
 // q, out: (tokens, heads * head_dim). Causal softmax attention, computed online over pages; each
