@@ -8,11 +8,14 @@
 
 namespace farthing {
 
+// Objects keep the order of the file. Finding a key walks the object: iterate over large ones
+// (vocabularies, weight maps) instead of asking them by key.
 using Json = nlohmann::ordered_json;
 
 struct JsonLimits {
   std::size_t bytes = 512u << 20;
   int depth = 64;
+  std::size_t values = 16'000'000;  // a value costs up to about 100 bytes of memory
 };
 
 // Parses strict JSON. Error: bad input naming `where`, for text that is not UTF-8 or not JSON, has
@@ -34,5 +37,8 @@ std::string json_text(const Json& object, std::string_view key, std::string_view
                       std::string_view where);
 // The object or array under a key, or null when it is absent.
 const Json* json_find(const Json& object, std::string_view key);
+
+// A value as a message may show it: its JSON text, cut and made printable.
+std::string json_shown(const Json& value);
 
 }  // namespace farthing

@@ -1,0 +1,40 @@
+#include "io/checkpoint.h"
+
+#include <filesystem>
+
+#include "core/text.h"
+#include "io/file_kind.h"
+#include "io/gguf.h"
+#include "io/hf_cache.h"
+#include "io/hf_directory.h"
+#include "io/mapped_file.h"
+
+namespace farthing::io {
+namespace {
+
+[[noreturn]] void refuse_file(const std::string& path) {
+  const std::string shown = printable(path, 400);
+  if (path.ends_with(".incomplete"))
+    bad_input("{}: is a download that was not finished; run it again", shown);
+  const MappedFile file(path);
+  refuse_foreign_file(file.bytes(), shown);
+  bad_input("{}: must be a model directory in Hugging Face layout or a GGUF file; it is neither",
+            shown);
+}
+
+}  // namespace
+
+std::unique_ptr<Checkpoint> Checkpoint::open(const std::string& model) {
+  if (model.empty()) usage_error("the model is an empty name; give a directory or a .gguf file");
+  std::error_code ignored;
+  const auto kind = std::filesystem::status(model, ignored).type();
+  if (kind == std::filesystem::file_type::directory) return open_hf_directory(model);
+  if (kind == std::filesystem::file_type::not_found) {
+    if (is_hub_name(model)) return open_hf_directory(find_in_hub_cache(model));
+    bad_input("{}: there is no such file or directory", printable(model, 400));
+  }
+  if (is_gguf_file(model)) return open_gguf(model);
+  refuse_file(model);
+}
+
+}  // namespace farthing::io

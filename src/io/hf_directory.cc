@@ -1,0 +1,157 @@
+#include "io/hf_directory.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <unordered_map>
+
+#include "core/text.h"
+#include "io/file_kind.h"
+#include "io/hf_cache.h"
+#include "io/plain_matrix.h"
+#include "io/safetensors.h"
+
+namespace farthing::io {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A text file of the directory. Error: a Git-LFS pointer or a web page in its place.
+std::string read_checked(const std::string& path, std::uint64_t limit) {
+  std::string text = read_text_file(path, limit);
+  refuse_foreign_file(std::as_bytes(std::span(text)), printable(path, 400));
+  return text;
+}
+
+[[noreturn]] void refuse_without_weights(const std::string& directory) {
+  const std::string shown = printable(directory, 400);
+  bool pickle = false, gguf = false, adapter = false, unfinished = false;
+  std::error_code ignored;
+  for (fs::directory_iterator entry(directory, ignored), end; entry != end;
+       entry.increment(ignored)) {
+    const std::string extension = entry->path().extension();
+    pickle |= extension == ".bin" || extension == ".pt" || extension == ".pth";
+    gguf |= extension == ".gguf";
+    adapter |= entry->path().filename() == "adapter_model.safetensors";
+    unfinished |= extension == ".incomplete";
+  }
+  if (unfinished || has_unfinished_download(directory))
+    bad_input("{}: has no weights yet, its download was not finished; run it again", shown);
+  if (gguf) bad_input("{}: has no safetensors; give the .gguf file in it as the model", shown);
+  if (adapter) unsupported("{}: holds an adapter alone; merge it into its base model first", shown);
+  if (pickle)
+    unsupported(
+        "{}: has its weights only as PyTorch pickles, which can run any code when they are read; "
+        "convert them to safetensors",
+        shown);
+  bad_input("{}: has no weights: neither model.safetensors nor model.safetensors.index.json",
+            shown);
+}
+
+class HfDirectory final : public Checkpoint {
+ public:
+  explicit HfDirectory(const std::string& directory) : directory_(directory) {
+    if (!file_exists(path_of("config.json")))
+      bad_input("{}: has no config.json; a model directory in Hugging Face layout has one",
+                printable(directory, 400));
+    const std::string config = path_of("config.json");
+    config_ = parse_json(read_checked(config, 64u << 20), printable(config, 400));
+    if (!config_.is_object())
+      bad_input("{}: must be a JSON object; found {}", printable(config, 400), json_shown(config_));
+    if (file_exists(path_of("model.safetensors")))
+      open_file("model.safetensors");
+    else if (file_exists(path_of("model.safetensors.index.json")))
+      open_shards("model.safetensors.index.json");
+    else
+      refuse_without_weights(directory);
+    for (std::size_t i = 0; i < tensors_.size(); ++i) add_name(i);
+    for (const auto& [tensor, file] : index_.weights) check_place(tensor, file);
+    index_ = {};
+  }
+
+  std::string path() const override { return directory_; }
+  bool is_gguf() const override { return false; }
+  const Json& config() const override { return config_; }
+  const Json* metadata() const override { return nullptr; }
+  std::span<const TensorInfo> tensors() const override { return tensors_; }
+
+  std::optional<std::string> text_file(std::string_view name) const override {
+    const std::string path = path_of(name);
+    if (!file_exists(path)) return std::nullopt;
+    return read_checked(path, 512u << 20);
+  }
+
+  const TensorInfo* find(std::string_view name) const override {
+    const auto found = by_name_.find(name);
+    return found == by_name_.end() ? nullptr : &tensors_[found->second];
+  }
+
+  std::optional<QuantizedTensor> matrix(std::string_view base, int slice,
+                                        int slices) const override {
+    const TensorInfo* tensor = find(std::string(base) + ".weight");
+    if (tensor == nullptr) tensor = find(base);
+    if (tensor == nullptr) return std::nullopt;
+    return plain_matrix(*tensor, slice, slices, printable(directory_, 400));
+  }
+
+  std::optional<ActivationScheme> activations(std::string_view) const override {
+    return std::nullopt;
+  }
+
+  void release(const QuantizedTensor& tensor) const override {
+    for (const Bytes& part : tensor.parts)
+      for (const auto& file : files_) file->file().release(part.view());
+  }
+
+ private:
+  std::string path_of(std::string_view name) const { return directory_ + "/" + std::string(name); }
+
+  void open_file(const std::string& name) {
+    files_.push_back(std::make_unique<SafetensorsFile>(path_of(name)));
+    const auto& found = files_.back()->content().tensors;
+    tensors_.insert(tensors_.end(), found.begin(), found.end());
+    file_of_.resize(tensors_.size(), name);
+  }
+
+  void open_shards(const std::string& name) {
+    index_ =
+        parse_shard_index(read_checked(path_of(name), 512u << 20), printable(path_of(name), 400));
+    for (const std::string& file : index_.files) {
+      if (!file_exists(path_of(file)))
+        bad_input("{}: the shard {} that model.safetensors.index.json names is missing{}",
+                  printable(directory_, 400), file,
+                  has_unfinished_download(directory_) ? "; its download was not finished" : "");
+      open_file(file);
+    }
+  }
+
+  void add_name(std::size_t i) {
+    const auto [other, is_new] = by_name_.emplace(tensors_[i].name, i);
+    if (!is_new)
+      bad_input("{}: {} lies in two shards, {} and {}", printable(directory_, 400),
+                printable(tensors_[i].name), file_of_[other->second], file_of_[i]);
+  }
+
+  void check_place(const std::string& tensor, const std::string& file) const {
+    const auto found = by_name_.find(tensor);
+    if (found == by_name_.end() || file_of_[found->second] != file)
+      bad_input("{}: the index says that {} lies in {}; {}", printable(directory_, 400),
+                printable(tensor), file,
+                found == by_name_.end() ? "no shard has it" : "another shard has it");
+  }
+
+  std::string directory_;
+  Json config_;
+  ShardIndex index_;  // while opening
+  std::vector<std::unique_ptr<SafetensorsFile>> files_;
+  std::vector<TensorInfo> tensors_;
+  std::vector<std::string> file_of_;  // of each tensor
+  std::unordered_map<std::string_view, std::size_t> by_name_;
+};
+
+}  // namespace
+
+std::unique_ptr<Checkpoint> open_hf_directory(const std::string& directory) {
+  return std::make_unique<HfDirectory>(directory);
+}
+
+}  // namespace farthing::io

@@ -1,0 +1,22 @@
+// A Hugging Face directory: config.json, safetensors (one file, or shards with an index), and text
+// files beside them.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "io/checkpoint.h"
+
+namespace farthing::io {
+
+std::unique_ptr<Checkpoint> open_hf_directory(const std::string& directory);
+
+// The shard files of a model.safetensors.index.json and what it says lies where. Error: bad input
+// naming `where`: a shard's name must be that of a file in the same directory.
+struct ShardIndex {
+  std::vector<std::string> files;                            // sorted, unique
+  std::vector<std::pair<std::string, std::string>> weights;  // tensor, file
+};
+ShardIndex parse_shard_index(std::string_view text, std::string_view where);
+
+}  // namespace farthing::io
