@@ -1,0 +1,175 @@
+#include "evaluate/divergence.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+#include "core/error.h"
+
+namespace farthing::evaluate {
+namespace {
+
+constexpr std::int64_t kSlab = 64;  // rows of logits in memory at a time
+
+// What one scored position says.
+struct Position {
+  double nll = 0, reference_nll = 0, kld = 0, delta_p = 0;
+  bool same_top = false;
+};
+
+struct LogSum {
+  std::size_t best = 0;
+  double log_sum = 0;  // log of the sum of exp(logit)
+};
+
+LogSum log_sum(std::span<const float> logits) {
+  const auto best = static_cast<std::size_t>(std::ranges::max_element(logits) - logits.begin());
+  const float top = logits[best];
+  double sum = 0;
+  for (float x : logits) sum += static_cast<double>(std::exp(x - top));
+  return {best, top + std::log(sum)};
+}
+
+Position score(std::span<const float> logits, std::span<const float> reference, Token truth) {
+  const auto t = static_cast<std::size_t>(truth);
+  const LogSum own = log_sum(logits);
+  Position p;
+  p.nll = own.log_sum - logits[t];
+  if (reference.empty()) return p;
+  const LogSum ref = log_sum(reference);
+  p.reference_nll = ref.log_sum - reference[t];
+  p.same_top = own.best == ref.best;
+  p.delta_p = std::exp(-p.nll) - std::exp(-p.reference_nll);
+  // sum of p_ref (log p_ref - log p); the difference of the two log-sums leaves the loop.
+  const auto shift = static_cast<float>(ref.log_sum);
+  double sum = 0, mass = 0;
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    const double probability = static_cast<double>(std::exp(reference[i] - shift));
+    sum += probability * static_cast<double>(reference[i] - logits[i]);
+    mass += probability;
+  }
+  p.kld = std::max(0.0, sum / mass - (ref.log_sum - own.log_sum));
+  return p;
+}
+
+// Hidden states of one window after the last block.
+MatrixView<float> run_window(Runtime& runtime, const Runner& runner, std::span<const Token> window,
+                             Matrix<float>& hidden) {
+  model::Model& model = *runner.model;
+  cache::PagedKv kv = model.make_cache(runner.kv);
+  const auto count = static_cast<std::int64_t>(window.size());
+  const cache::SequenceSlice slice{kv.open(), 0, count, 0};
+  const cache::Batch batch{window, {&slice, 1}, {}};
+  kv.extend(slice.sequence, count);
+  const auto view = hidden.resize(count, model.config().hidden);
+  model.embed(runtime, batch, view);
+  model.run_blocks(runtime, batch, kv, 0, static_cast<int>(model.config().layers), view);
+  return view;
+}
+
+double mean_of(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+double stderr_of(const std::vector<double>& values, double mean) {
+  if (values.size() < 2) return 0;
+  double sum = 0;
+  for (double v : values) sum += (v - mean) * (v - mean);
+  const auto n = static_cast<double>(values.size());
+  return std::sqrt(sum / (n - 1) / n);
+}
+
+// Linear interpolation between the order statistics, as numpy.quantile does.
+double quantile(const std::vector<double>& sorted, double q) {
+  const double at = q * static_cast<double>(sorted.size() - 1);
+  const auto low = static_cast<std::size_t>(at);
+  const std::size_t high = std::min(low + 1, sorted.size() - 1);
+  return sorted[low] + (at - static_cast<double>(low)) * (sorted[high] - sorted[low]);
+}
+
+template <class F>
+std::vector<double> column(const std::vector<Position>& positions, F field) {
+  std::vector<double> values;
+  values.reserve(positions.size());
+  for (const Position& p : positions) values.push_back(field(p));
+  return values;
+}
+
+TextResult::Against compare(const std::vector<Position>& positions) {
+  TextResult::Against a;
+  std::vector<double> kld = column(positions, [](const Position& p) { return p.kld; });
+  a.kld.mean = mean_of(kld);
+  a.kld.stderr_of_mean = stderr_of(kld, a.kld.mean);
+  std::sort(kld.begin(), kld.end());
+  a.kld.median = quantile(kld, 0.5);
+  a.kld.p99 = quantile(kld, 0.99);
+  a.kld.p999 = quantile(kld, 0.999);
+  a.kld.max = kld.back();
+  a.top1_agreement =
+      mean_of(column(positions, [](const Position& p) { return p.same_top ? 1.0 : 0.0; }));
+  a.rms_delta_p = std::sqrt(
+      mean_of(column(positions, [](const Position& p) { return p.delta_p * p.delta_p; })));
+  a.reference_perplexity =
+      std::exp(mean_of(column(positions, [](const Position& p) { return p.reference_nll; })));
+  const auto ratio = column(positions, [](const Position& p) { return p.nll - p.reference_nll; });
+  a.log_ratio_stderr = stderr_of(ratio, mean_of(ratio));
+  return a;
+}
+
+}  // namespace
+
+TextResult evaluate_text(Runtime& runtime, const Runner& runner, const Runner* reference,
+                         const EvalText& text, Progress& progress) {
+  const std::int64_t vocab = runner.model->config().vocab;
+  if (reference != nullptr && reference->model->config().vocab != vocab)
+    bad_input(
+        "the reference has a vocabulary of {} tokens and the model one of {}; only models of one "
+        "vocabulary can be compared",
+        reference->model->config().vocab, vocab);
+  const auto start = std::chrono::steady_clock::now();
+  Matrix<float> hidden, reference_hidden, logits, reference_logits;
+  std::vector<Position> positions;
+  const auto windows = static_cast<std::int64_t>(text.windows.size());
+  for (std::int64_t w = 0; w < windows; ++w) {
+    if (progress.cancelled()) throw Error(Fault::kInterrupted, "interrupted");
+    const auto& window = text.windows[static_cast<std::size_t>(w)];
+    const auto own = run_window(runtime, runner, window, hidden);
+    MatrixView<float> ref;
+    if (reference != nullptr) ref = run_window(runtime, *reference, window, reference_hidden);
+    // The logits of row r predict token r + 1.
+    const std::int64_t first_row = text.first_scored - 1,
+                       rows = text.options.context - text.first_scored;
+    for (std::int64_t done = 0; done < rows; done += kSlab) {
+      const std::int64_t count = std::min(kSlab, rows - done), from = first_row + done;
+      const auto a = logits.resize(count, vocab);
+      runner.model->head(runtime, own.rows_from(from, count), a);
+      MatrixView<float> b;
+      if (reference != nullptr) {
+        b = reference_logits.resize(count, vocab);
+        reference->model->head(runtime, ref.rows_from(from, count), b);
+      }
+      const std::size_t base = positions.size();
+      positions.resize(base + static_cast<std::size_t>(count));
+      runtime.parallel(count, 4, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t r = begin; r < end; ++r)
+          positions[base + static_cast<std::size_t>(r)] = score(
+              a.row(r),
+              reference != nullptr ? std::span<const float>(b.row(r)) : std::span<const float>(),
+              window[static_cast<std::size_t>(from + r + 1)]);
+      });
+    }
+    progress.update("windows", w + 1, windows);
+  }
+  TextResult result;
+  const auto nll = column(positions, [](const Position& p) { return p.nll; });
+  result.nll = mean_of(nll);
+  result.nll_stderr = stderr_of(nll, result.nll);
+  result.perplexity = std::exp(result.nll);
+  result.tokens = static_cast<std::int64_t>(positions.size());
+  if (reference != nullptr) result.against = compare(positions);
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return result;
+}
+
+}  // namespace farthing::evaluate
