@@ -20,6 +20,8 @@ using Token = std::int32_t;
 struct EncodeOptions {
   bool add_special = true;    // what the post-processor adds (BOS, EOS)
   bool parse_special = true;  // "<|im_start|>" in the text is the token, not the characters
+  // Byte offsets, ascending, that no token of parse_special may span: see text/content_guard.h.
+  std::span<const std::size_t> barriers = {};
 };
 
 class Tokenizer {
