@@ -161,6 +161,14 @@ std::vector<float> sweep() {
   return x;
 }
 
+// gelu's tanh form and quick_gelu round the argument of an exponential, which costs them digits
+// where their results are next to nothing.
+double tolerance(std::string_view name, float x) {
+  if (name == "gelu_pytorch_tanh") return x > -2 ? 5e-7 : 1.5e-5;
+  if (name == "quick_gelu") return x > -2 ? 5e-7 : x > -9 ? 1e-6 : 1e-5;
+  return 5e-7;
+}
+
 TEST(Activations, EqualTheOracleOverASweep) {
   const auto x = sweep();
   const auto size = static_cast<std::int64_t>(x.size());
@@ -173,8 +181,7 @@ TEST(Activations, EqualTheOracleOverASweep) {
       for (std::size_t i = 0; i < x.size(); ++i) {
         const double want = reference::activation(name, x[i]);
         if (std::fabs(want) > 3e38) continue;  // relu2 of 1e30
-        SCOPED_TRACE(x[i]);
-        expect_close(y[i], want, 1e-6, 1e-37);
+        ASSERT_NEAR(y[i], want, tolerance(name, x[i]) * std::fabs(want) + 1e-36) << x[i];
       }
     }
   }
@@ -205,7 +212,8 @@ TEST(Activations, GatedMultiplyByTheSecondHalf) {
           for (std::int64_t i = 0; i < cols; ++i) {
             const float *gate = x.data() + r * 2 * cols + i, *up = gate + cols;
             expect_close(y[static_cast<std::size_t>(r * cols + i)],
-                         reference::activation(name, *gate) * *up, 1e-6, 1e-37);
+                         reference::activation(name, *gate) * *up, tolerance(name, *gate) + 1e-7,
+                         1e-36);
           }
       }
     }

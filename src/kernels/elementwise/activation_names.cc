@@ -3,7 +3,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
-#include "kernels/elementwise/elementwise.h"
+#include "kernels/elementwise/activation.h"
 
 namespace farthing::kernels {
 namespace {

@@ -3,9 +3,9 @@
 
 #include <cstdint>
 #include <span>
-#include <string_view>
 
 #include "core/runtime.h"
+#include "kernels/elementwise/activation.h"
 #include "tensor/matrix_view.h"
 
 namespace farthing::kernels {
@@ -27,10 +27,6 @@ void norm_heads(Runtime&, MatrixView<float> x, std::int64_t head_dim, std::span<
 // Halves: feature i pairs with i + rotary_dim / 2 (GPT-NeoX, Llama); interleaved: 2i with 2i + 1.
 void rotate(Runtime&, MatrixView<float> x, std::int64_t head_dim, std::int64_t rotary_dim,
             bool interleaved, MatrixView<const float> table);
-
-enum class Activation : std::uint8_t { kSilu, kGelu, kGeluTanh, kQuickGelu, kRelu, kRelu2 };
-// Names as in config.json: "silu", "gelu", "gelu_pytorch_tanh", "gelu_new", ... Error: unsupported.
-Activation parse_activation(std::string_view name);
 
 // y = f(x); x and y may be the same.
 void activate(Runtime&, Activation, MatrixView<const float> x, MatrixView<float> y);

@@ -1,0 +1,5 @@
+// How every function of a simd header is declared: inlined even in debug builds, so that no
+// function of one instruction set can be picked by the linker for a caller of another.
+#pragma once
+
+#define FARTHING_SIMD [[gnu::always_inline]] static inline
