@@ -24,6 +24,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 TOLERANCE = 1e-3  # of the largest |logit|; what the tests of the engine allow
 NEEDED = 10 * TOLERANCE  # the least shift that losing a part must cause
 LONG, SHORT = 33, 7  # tokens of the two sequences; longer than any window here
+DELETED = "deleted"  # a key of the base that a case does not have
 HIDDEN_FEATURES = 8  # of each token and layer that are kept, to find the first wrong layer
 
 
@@ -35,7 +36,7 @@ class Case:
     spelling: str = "hub"  # hub: the file is `config` itself; new: as transformers writes it today
     # Gains of the weights by the first pattern that matches: std = gain / sqrt(inputs).
     gains: dict = dataclasses.field(default_factory=dict)
-    # What must matter: a name and the keys that change (None deletes the key).
+    # What must matter: a name and the keys that change.
     mutations: dict = dataclasses.field(default_factory=dict)
     # Tensors that mathematically cannot matter, with the reason.
     indifferent: dict = dataclasses.field(default_factory=dict)
@@ -43,7 +44,22 @@ class Case:
     original_format: bool = True  # False: experts fused in 3-D tensors, as they lie in memory
     # Edits the dict of stored tensors: other names, tensors that nobody needs.
     edit: object = None
+    # Changes of config.json after the golden is made: spellings that transformers 5 no longer
+    # reads, keys that change nothing but stop this script.
+    respelled: dict = dataclasses.field(default_factory=dict)
     peak: float = 0.3  # the least mean of the largest attention weight of a row
+
+
+def family(base: dict, mutations: dict, **common):
+    """A maker of cases that differ from `base` in some keys."""
+
+    def case(name: str, changes: dict | None = None, more: dict | None = None, **kwargs) -> Case:
+        config = {k: v for k, v in {**base, **(changes or {})}.items() if v != DELETED}
+        options = {**common, **kwargs}
+        more = {**(more or {}), **options.pop("mutations", {})}
+        return Case(name, config, mutations={**mutations, **more}, **options)
+
+    return case
 
 
 # Query and key weights are larger, so that attention is peaked and positions matter.
@@ -87,8 +103,8 @@ def fill(model, case: Case) -> None:
     for name, module, parameter in owners(model):
         gain = next((g for p, g in {**case.gains, **GAINS}.items() if re.search(p, name)), 1.0)
         if parameter.dim() == 1 and is_norm(module) and name.endswith("weight"):
-            value = torch.rand(parameter.shape, generator=generator) + 0.5
-            value = (value - 1 if centred_on_one(module) else value) * gain
+            value = (torch.rand(parameter.shape, generator=generator) + 0.5) * gain
+            value = value - 1 if centred_on_one(module) else value
         elif is_norm(module) and name.endswith("weight"):  # a row of weights a head
             value = (torch.rand(parameter.shape, generator=generator) + 0.5) * gain
         elif parameter.dim() == 1:
@@ -105,7 +121,8 @@ def fill(model, case: Case) -> None:
 def read_model(directory, config=None):
     """The model as a user of transformers would load it, in FP32."""
     model = AutoModelForCausalLM.from_pretrained(
-        directory, config=config, dtype=torch.float32, attn_implementation="eager")
+        directory, config=config, dtype=torch.float32, attn_implementation="eager",
+        experts_implementation="eager")
     return model.eval()
 
 
@@ -113,7 +130,7 @@ def read_model(directory, config=None):
 def run(model, tokens):
     out = model(torch.tensor([tokens]), output_hidden_states=True, output_attentions=True,
                 use_cache=False)
-    hidden = torch.stack([h[0] for h in out.hidden_states])
+    hidden = torch.stack([h[0, :, :HIDDEN_FEATURES] for h in out.hidden_states])
     peaks = torch.stack([a[0].max(-1).values.mean() for a in out.attentions])
     return out.logits[0].float(), hidden, peaks.min().item()
 
@@ -126,7 +143,17 @@ def build_from(config: dict):
     with tempfile.TemporaryDirectory() as folder:
         (pathlib.Path(folder) / "config.json").write_text(json.dumps(config))
         parsed = AutoConfig.from_pretrained(folder)
-    return AutoModelForCausalLM.from_config(parsed, attn_implementation="eager").eval().float()
+    return AutoModelForCausalLM.from_config(
+        parsed, attn_implementation="eager", experts_implementation="eager").eval().float()
+
+
+def perturbed(model):
+    """Each weight off by some 1e-5 of itself: shows near ties of a router and the like."""
+    model = copy.deepcopy(model)
+    generator = torch.Generator().manual_seed(1)
+    for _, _, parameter in owners(model):
+        parameter.data.mul_(1 + 1e-5 * torch.randn(parameter.shape, generator=generator))
+    return model
 
 
 def damage_tensors(model, case: Case, tokens, reference) -> dict:
@@ -156,10 +183,7 @@ def damage_config(model, case: Case, tokens, reference) -> dict:
     for name, change in case.mutations.items():
         config = copy.deepcopy(case.config)
         for key, value in change.items():
-            if value is None:
-                config.pop(key, None)
-            else:
-                config[key] = value
+            config[key] = value
         other = build_from(config)
         other.load_state_dict(model.state_dict(), strict=False)
         shifts[name] = shift(run(other, tokens)[0], reference)
@@ -212,6 +236,9 @@ def make(case: Case, root: pathlib.Path) -> dict:
     noise = shift(exact.float(), logits)
     if noise > TOLERANCE / 20:
         problems.append(f"ill-conditioned: FP32 differs from FP64 by {noise:.1e}")
+    wobble = shift(run(perturbed(model), tokens[0])[0], logits)
+    if wobble > TOLERANCE:
+        problems.append(f"ill-conditioned: weights off by 1e-5 move the logits by {wobble:.1e}")
     if peak < case.peak:
         problems.append(f"attention is flat: the mean largest weight is {peak:.2f} in some layer")
 
@@ -228,7 +255,10 @@ def make(case: Case, root: pathlib.Path) -> dict:
     for i, (sequence, result) in enumerate(zip(tokens, results)):
         np.save(golden / f"tokens_{i}.npy", np.array(sequence, dtype=np.int32))
         np.save(golden / f"logits_{i}.npy", result[0].numpy().astype("<f4"))
-    np.save(golden / "hidden_0.npy", hidden[:, :, :HIDDEN_FEATURES].numpy().astype("<f4"))
+    np.save(golden / "hidden_0.npy", hidden.numpy().astype("<f4"))
+    if case.respelled:
+        path = folder / "config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **case.respelled}, indent=1))
     weakest = {kind: min(s.items(), key=lambda x: x[1]) for kind, s in changes.items() if s}
     return {
         "architecture": type(model).__name__,
