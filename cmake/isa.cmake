@@ -15,9 +15,13 @@ function(farthing_isa_flags)
       if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
         continue()
       endif()
-      # g++ 12 warns falsely about the _mm512_reduce_* intrinsics' own undefined vectors.
+      # g++ 12 warns falsely about the intrinsics' own undefined vectors.
+      set(quiet "")
+      if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+        set(quiet -Wno-maybe-uninitialized -Wno-uninitialized)
+      endif()
       set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS
-        "${FARTHING_ISA_${name}};-O3;-Wno-maybe-uninitialized;-Wno-uninitialized")
+        "${FARTHING_ISA_${name}};-O3;${quiet}")
     endif()
     list(APPEND kept ${source})
   endforeach()
