@@ -81,6 +81,10 @@ std::size_t Model::bytes() const {
              sizeof(float);
 }
 
+std::size_t Model::bytes_read_per_token() const {
+  return blocks_->bytes() + head_.bytes() + project_in_.bytes() + project_out_.bytes();
+}
+
 cache::PagedKv Model::make_cache(kernels::KvType type, std::int64_t capacity_tokens) const {
   const kernels::KvLayout layout{.type = type,
                                  .kv_heads = static_cast<int>(config_.kv_heads),

@@ -26,6 +26,8 @@ class Model {
   const TensorMap& tensors() const { return *map_; }
   BlockSource& blocks() { return *blocks_; }
   std::size_t bytes() const;  // resident weights
+  // Bytes of weights that one decoded token reads: all but the rows of an untied embedding.
+  std::size_t bytes_read_per_token() const;
 
   // A cache of the right layout for this model.
   cache::PagedKv make_cache(kernels::KvType type, std::int64_t capacity_tokens = 0) const;
