@@ -20,7 +20,7 @@ struct WeightScheme {
   bool symmetric = true;        // 2..7 bits: full range with signed scale; 8 bits: within +-127
   ScaleType scale = ScaleType::kF16;
   ZeroPoint zero_point = ZeroPoint::kNone;  // kNone exactly when symmetric
-  std::string_view block;                   // a GGUF block type by its own name ("q4_k"), else ""
+  std::string_view block = {};              // a GGUF block type by its own name ("q4_k"), else ""
   bool operator==(const WeightScheme&) const = default;
 };
 

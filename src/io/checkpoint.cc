@@ -1,5 +1,6 @@
 #include "io/checkpoint.h"
 
+#include <cstring>
 #include <filesystem>
 
 #include "core/text.h"
@@ -11,6 +12,12 @@
 
 namespace farthing::io {
 namespace {
+
+bool starts_as_gguf(const std::string& path) {
+  if (path.ends_with(".gguf")) return true;
+  const MappedFile file(path);
+  return file.bytes().size() >= 4 && std::memcmp(file.bytes().data(), "GGUF", 4) == 0;
+}
 
 [[noreturn]] void refuse_file(const std::string& path) {
   const std::string shown = printable(path, 400);
@@ -33,7 +40,7 @@ std::unique_ptr<Checkpoint> Checkpoint::open(const std::string& model) {
     if (is_hub_name(model)) return open_hf_directory(find_in_hub_cache(model));
     bad_input("{}: there is no such file or directory", printable(model, 400));
   }
-  if (is_gguf_file(model)) return open_gguf(model);
+  if (starts_as_gguf(model)) return open_gguf(model);
   refuse_file(model);
 }
 

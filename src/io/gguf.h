@@ -3,13 +3,39 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "io/checkpoint.h"
 
 namespace farthing::io {
 
-bool is_gguf_file(const std::string& path);
+// How a tensor type lies in a file: blocks of `block` numbers along a row, `bytes` each.
+struct GgufType {
+  std::uint32_t id;
+  std::string_view name;  // "Q4_K"
+  std::int64_t block;
+  std::int64_t bytes;
+};
+std::optional<GgufType> gguf_type(std::uint32_t id);
+
+// One file. Arrays and strings of the metadata are as they stand, numbers are not renamed.
+struct Gguf {
+  Json metadata = Json::object();
+  std::vector<TensorInfo> tensors;  // bytes borrowed, shape outermost first
+};
+// Error: bad input naming `where`; unsupported for other versions, big-endian files and types that
+// are not in the table.
+Gguf parse_gguf(ByteSpan file, std::string_view where);
+
+// config.json's keys made from the metadata (and from which tensors there are), in the words of
+// Hugging Face configurations. An architecture that is not in the table keeps its GGUF name. Error:
+// bad input, unsupported.
+Json gguf_config(const Json& metadata, std::span<const TensorInfo> tensors, std::string_view where);
+
+// A file, or the parts name-00001-of-0000N.gguf of one, given any part.
 std::unique_ptr<Checkpoint> open_gguf(const std::string& path);
 
 }  // namespace farthing::io
