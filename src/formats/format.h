@@ -22,7 +22,9 @@ struct Part {
 };
 
 // The grid of a tensor whose weights are scale * (code - bias) + offset, one scale (and offset) a
-// group of consecutive inputs: what the packers of integer kernels need to know.
+// group of consecutive inputs: what the packers of integer kernels need to know. Evaluated in FP32
+// as written, it equals dequantize() bit for bit; only asymmetric integers whose file brings FP32
+// scales of more than 16 significant bits may differ in the last place.
 struct Grid {
   int bits = 8;                 // codes are 0 .. 2^bits - 1
   int bias = 0;                 // subtracted from every code
@@ -34,7 +36,7 @@ struct Grid {
 struct GridRow {
   std::span<std::uint8_t> codes;  // (cols)
   std::span<float> scales;        // (groups)
-  std::span<float> offsets;       // (groups), written when the grid has offsets
+  std::span<float> offsets;       // (groups), used when the grid has offsets
 };
 
 // How to round when nothing is known about the inputs (algorithms.md 1.1, 1.2).
@@ -53,12 +55,16 @@ struct Format {
   // Writes rows first_row .. first_row + out.rows as floats.
   void (*dequantize)(const QuantizedTensor&, std::int64_t first_row, MatrixView<float> out);
   // Rounds rows of a matrix into rows first_row.. of a tensor made by allocate(). Null where only
-  // files bring the format. Rows are independent: threads may each take some.
+  // files bring the format. Rows are independent: threads may each take some, in any cut. Error:
+  // bad input naming row and column of a weight that is not finite or beyond the scale's range.
   void (*quantize)(QuantizedTensor&, std::int64_t first_row, MatrixView<const float> rows,
                    const RoundOptions&);
   // Integer and codebook formats; null for floats.
   Grid (*grid)(const QuantizedTensor&) = nullptr;
   void (*read_grid)(const QuantizedTensor&, std::int64_t row, const GridRow&) = nullptr;
+  // The inverse, for steps that choose codes themselves. The scales must be numbers of the scheme's
+  // scale type, and the offsets scale * (bias - zero point). Null where nothing writes the format.
+  void (*write_grid)(QuantizedTensor&, std::int64_t row, const GridRow&) = nullptr;
 };
 
 std::span<const Format> formats();

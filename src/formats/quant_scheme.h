@@ -21,6 +21,7 @@ struct WeightScheme {
   ScaleType scale = ScaleType::kF16;
   ZeroPoint zero_point = ZeroPoint::kNone;  // kNone exactly when symmetric
   std::string_view block = {};              // a GGUF block type by its own name ("q4_k"), else ""
+  bool plain = false;  // kInt: one I8 a code (compressed-tensors' int-quantized), not packed words
   bool operator==(const WeightScheme&) const = default;
 };
 
@@ -45,7 +46,9 @@ struct QuantScheme {
 // the default for the name (resolve_activations). Error: usage; names what is known and the
 // nearest.
 QuantScheme parse_scheme(std::string_view name);
+// The names leave out the type of the scales, which is FP16 unless a file says otherwise.
 std::string scheme_name(const WeightScheme& scheme);
+std::string scheme_name(const QuantScheme& scheme);           // "w8a8-static" too
 std::string_view activation_name(ActivationMode mode);        // "fp32", "bf16", "int16", "int8"
 ActivationMode parse_activation_mode(std::string_view name);  // Error: usage
 
