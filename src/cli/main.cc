@@ -1,1 +1,58 @@
-int main() { return 0; }
+// The command line: one verb a file. Errors become one sentence and an exit code here, nowhere
+// else.
+#include <fmt/core.h>
+
+#include <new>
+
+#include "cli/common.h"
+#include "cli/verbs.h"
+#include "core/error.h"
+
+namespace farthing::cli {
+namespace {
+
+int run(int argc, char** argv) {
+  CLI::App app("Farthing makes language models small and fast on CPUs, and proves what that cost.",
+               "farthing");
+  app.set_version_flag("--version", "farthing " FARTHING_VERSION);
+  app.require_subcommand(1);
+  app.footer(
+      "Models: a Hugging Face directory, a .gguf file, a directory that Farthing wrote, or "
+      "org/name in the\n"
+      "local Hugging Face cache. `farthing VERB --help` lists a verb's options.");
+  for (const Verb& verb : verbs())
+    verb.add(*app.add_subcommand(std::string(verb.name), std::string(verb.summary)));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& done) {  // --help, --version
+    return app.exit(done);
+  } catch (const CLI::ParseError& error) {
+    std::string verb;
+    for (const Verb& known : verbs())
+      if (argc > 1 && known.name == argv[1]) verb = " " + std::string(known.name);
+    fmt::print(stderr, "farthing: {}; see `farthing{} --help`\n", error.what(), verb);
+    return static_cast<int>(Fault::kUsage);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace farthing::cli
+
+int main(int argc, char** argv) {
+  using farthing::Fault;
+  try {
+    return farthing::cli::run(argc, argv);
+  } catch (const farthing::Error& error) {
+    fmt::print(stderr, "farthing: {}\n", error.what());
+    return static_cast<int>(error.fault);
+  } catch (const std::bad_alloc&) {
+    fmt::print(
+        stderr,
+        "farthing: not enough memory for this; see `farthing inspect` for what a model needs\n");
+    return static_cast<int>(Fault::kResources);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "farthing: internal error: {}\n", error.what());
+    return static_cast<int>(Fault::kInternal);
+  }
+}

@@ -1,0 +1,16 @@
+#include "cli/verbs.h"
+
+namespace farthing::cli {
+namespace {
+
+constexpr Verb kVerbs[] = {
+    {"inspect", "What is in a model and what it needs", add_inspect},
+    {"bench", "Tokens per second, and share of what the machine can do", add_bench},
+    {"logits", "Logits of given tokens, for comparing with other implementations", add_logits},
+};
+
+}  // namespace
+
+std::span<const Verb> verbs() { return kVerbs; }
+
+}  // namespace farthing::cli

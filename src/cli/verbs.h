@@ -1,0 +1,20 @@
+// The table of verbs: add a verb in verbs/NAME.cc, a declaration here and a row in verbs.cc.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <span>
+#include <string_view>
+
+namespace farthing::cli {
+
+struct Verb {
+  std::string_view name, summary;
+  void (*add)(CLI::App& subcommand);
+};
+std::span<const Verb> verbs();
+
+void add_bench(CLI::App& verb);
+void add_inspect(CLI::App& verb);
+void add_logits(CLI::App& verb);
+
+}  // namespace farthing::cli
