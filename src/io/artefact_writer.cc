@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/text.h"
+#include "io/artefact.h"
 #include "io/mapped_file.h"
 #include "io/safetensors_writer.h"
 
@@ -30,17 +31,30 @@ bool is_empty_directory(const std::string& path) {
   return fs::is_directory(path, ignored) && fs::is_empty(path, ignored);
 }
 
+// Throws unless OUT may be written to.
+void check_output(const std::string& out, bool replace) {
+  if (out.empty()) usage_error("the output is an empty name; give a directory");
+  if (!file_exists(out) || is_empty_directory(out)) return;
+  const std::string shown = printable(out, 400);
+  if (!replace)
+    usage_error("{}: is there already; remove it, write to another name, or --force to replace it",
+                shown);
+  if (!file_exists(out + "/" + std::string(kArtefactFile)))
+    usage_error(
+        "{}: was not written by Farthing (it has no {}), so it is not replaced; remove it or write "
+        "to another name",
+        shown, kArtefactFile);
+}
+
 }  // namespace
 
 std::span<const std::string_view> model_text_files() { return kTextFiles; }
 
-ArtefactWriter::ArtefactWriter(std::string out, std::string_view key, int shards)
-    : out_(std::move(out)), done_(static_cast<std::size_t>(shards), false) {
+ArtefactWriter::ArtefactWriter(std::string out, std::string_view key, int shards, bool replace)
+    : out_(std::move(out)), done_(static_cast<std::size_t>(shards), false), replace_(replace) {
   while (out_.size() > 1 && out_.back() == '/') out_.pop_back();
-  if (out_.empty()) usage_error("the output is an empty name; give a directory");
+  check_output(out_, replace_);
   partial_ = out_ + ".partial";
-  if (file_exists(out_) && !is_empty_directory(out_))
-    usage_error("{}: is there already; remove it or write to another name", printable(out_, 400));
   make_directory(partial_);
   lock_ = std::make_unique<FileLock>(partial_ + "/lock");
   make_directory(partial_ + "/journal");
@@ -97,8 +111,28 @@ void ArtefactWriter::write_shard(int shard, std::span<const TensorInfo> tensors,
     names.push_back(tensor.name);
     total += tensor.bytes.size();
   }
-  const std::string file = tensors.empty() ? "" : shard_file(shard);
-  if (!file.empty()) write_safetensors(files(file), tensors);
+  if (!tensors.empty()) write_safetensors(files(shard_file(shard)), tensors);
+  note_shard(shard, std::move(names), total, note);
+}
+
+std::unique_ptr<PlannedSafetensors> ArtefactWriter::begin_shard(
+    int shard, std::vector<PlannedTensor> tensors) {
+  return std::make_unique<PlannedSafetensors>(files(shard_file(shard)), std::move(tensors));
+}
+
+void ArtefactWriter::finish_shard(int shard, PlannedSafetensors& file, const Json& note) {
+  Json names = Json::array();
+  std::uint64_t total = 0;
+  for (const PlannedTensor& tensor : file.tensors()) {
+    names.push_back(tensor.name);
+    total += tensor.bytes();
+  }
+  file.commit();
+  note_shard(shard, std::move(names), total, note);
+}
+
+void ArtefactWriter::note_shard(int shard, Json names, std::uint64_t total, const Json& note) {
+  const std::string file = names.empty() ? "" : shard_file(shard);
   const std::uint64_t bytes = file.empty() ? 0 : fs::file_size(files(file));
   const Json entry = {{"file", file},
                       {"bytes", bytes},
@@ -134,7 +168,10 @@ void ArtefactWriter::finish() {
     const Json index = {{"metadata", {{"total_size", total}}}, {"weight_map", std::move(map)}};
     write_file("model.safetensors.index.json", index.dump(1) + "\n");
   }
-  rename_durably(partial_ + "/files", out_);
+  if (replace_ && file_exists(out_) && !is_empty_directory(out_))
+    swap_durably(partial_ + "/files", out_);  // what was there is removed with the journal
+  else
+    rename_durably(partial_ + "/files", out_);
   std::error_code ignored;  // what is left is only a journal that nobody needs
   fs::remove_all(partial_, ignored);
   lock_.reset();

@@ -9,6 +9,10 @@
 
 namespace farthing::io {
 
+// What a failed system call on a path means to the user ("cannot WHAT it: ..."): a full disk, a
+// quota or a size limit is out of resources, everything else bad input.
+[[noreturn]] void refuse_file(std::string_view what, const std::string& path, int error);
+
 // Writes the pieces one after another to `path`. At any moment the path shows the old content or
 // the new one. Error: out of resources, when the disk is full or a quota or limit is reached; bad
 // input, when the place cannot be written.
@@ -21,6 +25,8 @@ void make_directory(const std::string& path);
 void sync_directory(const std::string& path);
 // Error: as above; the rename is atomic and made permanent.
 void rename_durably(const std::string& from, const std::string& to);
+// Lets two names of one directory's file system change places, atomically.
+void swap_durably(const std::string& a, const std::string& b);
 
 // Bytes that may still be written in the file system of `path` (which may not exist yet).
 std::uint64_t free_bytes(const std::string& path);

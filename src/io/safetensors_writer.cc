@@ -16,9 +16,12 @@ namespace {
 
 constexpr std::size_t kDataAlignment = 64;
 
-}  // namespace
+std::uint64_t size_of(const TensorInfo& tensor) { return tensor.bytes.size(); }
+std::uint64_t size_of(const PlannedTensor& tensor) { return tensor.bytes(); }
 
-SafetensorsLayout safetensors_layout(std::span<const TensorInfo> tensors) {
+// Any kind of tensor with a name, dtype, shape and size.
+template <class Tensor>
+SafetensorsLayout lay_out(std::span<const Tensor> tensors) {
   SafetensorsLayout layout;
   layout.order.resize(tensors.size());
   std::iota(layout.order.begin(), layout.order.end(), std::size_t{0});
@@ -31,10 +34,10 @@ SafetensorsLayout safetensors_layout(std::span<const TensorInfo> tensors) {
   auto& members = static_cast<Json::object_t::Container&>(header.get_ref<Json::object_t&>());
   std::uint64_t offset = 0;
   for (const std::size_t i : layout.order) {
-    const TensorInfo& tensor = tensors[i];
+    const Tensor& tensor = tensors[i];
     if (!is_utf8(tensor.name))
       bad_input("{}: a name in a safetensors file must be UTF-8", printable(tensor.name));
-    const std::uint64_t end = checked_add(offset, tensor.bytes.size(), "safetensors file");
+    const std::uint64_t end = checked_add(offset, size_of(tensor), "safetensors file");
     members.emplace_back(
         tensor.name,
         Json{{"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}});
@@ -50,6 +53,15 @@ SafetensorsLayout safetensors_layout(std::span<const TensorInfo> tensors) {
     layout.head.push_back(static_cast<char>(text.size() >> (8 * i) & 0xFF));
   layout.head += text;
   return layout;
+}
+
+}  // namespace
+
+SafetensorsLayout safetensors_layout(std::span<const TensorInfo> tensors) {
+  return lay_out(tensors);
+}
+SafetensorsLayout safetensors_layout(std::span<const PlannedTensor> tensors) {
+  return lay_out(tensors);
 }
 
 void write_safetensors(const std::string& path, std::span<const TensorInfo> tensors) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "io/checkpoint.h"
+#include "io/planned_safetensors.h"
 
 namespace farthing::io {
 
@@ -20,6 +21,7 @@ struct SafetensorsLayout {
   std::vector<std::size_t> order;  // indices into the tensors, as they follow the head
 };
 SafetensorsLayout safetensors_layout(std::span<const TensorInfo> tensors);
+SafetensorsLayout safetensors_layout(std::span<const PlannedTensor> tensors);
 
 // Writes, syncs to disk and renames into place. Error: out of resources, when the disk is full or a
 // quota is reached; bad input, when the place cannot be written.

@@ -1,0 +1,46 @@
+// A safetensors file whose tensors are filled piece by piece, in any order and by several threads,
+// so that no tensor need be in memory at once. The file appears whole or not at all.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/cursor.h"
+
+namespace farthing::io {
+
+struct PlannedTensor {
+  std::string name;
+  std::string dtype;  // safetensors' ("BF16")
+  std::vector<std::int64_t> shape;
+  std::uint64_t bytes() const;  // Error: bad input for an unknown dtype or more than 64 bits
+};
+
+class PlannedSafetensors {
+ public:
+  // Makes the temporary file at its full size, so that a full disk shows before the work and not
+  // after it, and writes its header; the layout is that of safetensors_layout(). Error: out of
+  // resources, bad input.
+  PlannedSafetensors(std::string path, std::vector<PlannedTensor> tensors);
+  ~PlannedSafetensors();  // removes the temporary file, unless it was committed
+  PlannedSafetensors(const PlannedSafetensors&) = delete;
+  PlannedSafetensors& operator=(const PlannedSafetensors&) = delete;
+
+  const std::vector<PlannedTensor>& tensors() const { return tensors_; }
+  const std::string& path() const { return path_; }
+  // Bytes of tensor number `tensor` from `offset` on; threads may write different bytes at once.
+  // What is never written is zero. Error: as the constructor.
+  void write(std::size_t tensor, std::uint64_t offset, ByteSpan bytes);
+  // Syncs to disk and renames into place.
+  void commit();
+
+ private:
+  std::string path_, temporary_;
+  std::vector<PlannedTensor> tensors_;
+  std::vector<std::uint64_t> offsets_;  // of each tensor in the file
+  int fd_ = -1;
+};
+
+}  // namespace farthing::io
