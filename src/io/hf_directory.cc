@@ -5,6 +5,8 @@
 #include <unordered_map>
 
 #include "core/text.h"
+#include "io/artefact.h"
+#include "io/compressed_matrix.h"
 #include "io/file_kind.h"
 #include "io/hf_cache.h"
 #include "io/plain_matrix.h"
@@ -66,6 +68,7 @@ class HfDirectory final : public Checkpoint {
     for (std::size_t i = 0; i < tensors_.size(); ++i) add_name(i);
     for (const auto& [tensor, file] : index_.weights) check_place(tensor, file);
     index_ = {};
+    read_compression(config);
   }
 
   std::string path() const override { return directory_; }
@@ -87,14 +90,21 @@ class HfDirectory final : public Checkpoint {
 
   std::optional<QuantizedTensor> matrix(std::string_view base, int slice,
                                         int slices) const override {
+    const std::string where = printable(directory_, 400);
+    if (quantization_ && slices == 1)
+      if (auto joined = compressed_matrix(*this, *quantization_, base, where)) return joined;
     const TensorInfo* tensor = find(std::string(base) + ".weight");
     if (tensor == nullptr) tensor = find(base);
     if (tensor == nullptr) return std::nullopt;
-    return plain_matrix(*tensor, slice, slices, printable(directory_, 400));
+    return plain_matrix(*tensor, slice, slices, where);
   }
 
-  std::optional<ActivationScheme> activations(std::string_view) const override {
-    return std::nullopt;
+  std::optional<ActivationScheme> activations(std::string_view base) const override {
+    if (artefact_)
+      if (const ArtefactLayer* layer = artefact_->find(base)) return layer->activations;
+    if (!quantization_) return std::nullopt;
+    const std::optional<LinearScheme> scheme = quantization_->find(base);
+    return scheme ? scheme->activations : std::nullopt;
   }
 
   void release(const QuantizedTensor& tensor) const override {
@@ -124,6 +134,13 @@ class HfDirectory final : public Checkpoint {
     }
   }
 
+  void read_compression(const std::string& config) {
+    if (const Json* json = json_find(config_, "quantization_config"))
+      quantization_ = QuantizationConfig::parse(*json, printable(config, 400));
+    if (const auto text = text_file(kArtefactFile))
+      artefact_ = parse_artefact(*text, printable(path_of(kArtefactFile), 400));
+  }
+
   void add_name(std::size_t i) {
     const auto [other, is_new] = by_name_.emplace(tensors_[i].name, i);
     if (!is_new)
@@ -146,6 +163,8 @@ class HfDirectory final : public Checkpoint {
   std::vector<TensorInfo> tensors_;
   std::vector<std::string> file_of_;  // of each tensor
   std::unordered_map<std::string_view, std::size_t> by_name_;
+  std::optional<QuantizationConfig> quantization_;
+  std::optional<Artefact> artefact_;
 };
 
 }  // namespace

@@ -11,17 +11,17 @@
 namespace farthing::io {
 namespace {
 
-// Formats whose tensors are read: .weight_packed, or .weight with .weight_scale. The layout is seen
-// from the tensors, the word only says whether to go on.
+// Formats whose tensors are read: .weight_packed, or .weight with .weight_scale.
 constexpr std::array<std::string_view, 6> kFormats = {"dense",           "pack-quantized",
                                                       "int-quantized",   "float-quantized",
                                                       "naive-quantized", "mixed-precision"};
 
-void check_format(const Json& object, std::string_view where) {
-  const std::string format = json_text(object, "format", "dense", where);
+std::string read_format(const Json& object, std::string_view otherwise, std::string_view where) {
+  const std::string format = json_text(object, "format", otherwise, where);
   if (std::find(kFormats.begin(), kFormats.end(), format) == kFormats.end())
     unsupported("{}: the format \"{}\" cannot be read; known are {}", where, printable(format),
                 fmt::join(kFormats, ", "));
+  return format;
 }
 
 void refuse_present(const Json& object, std::string_view key, std::string_view where) {
@@ -183,7 +183,7 @@ QuantizationConfig QuantizationConfig::parse(const Json& json, std::string_view 
   if (!json.is_object()) bad_input("{}: must be a JSON object; found {}", what, json_shown(json));
   QuantizationConfig config;
   config.method_ = read_method(json, what);
-  check_format(json, what);
+  const std::string format = read_format(json, "dense", what);
   for (const char* key : {"sparsity_config", "transform_config"}) refuse_present(json, key, what);
   config.kv_ = read_kv(json_find(json, "kv_cache_scheme"), what + ": kv_cache_scheme");
   const Json* groups = json_find(json, "config_groups");
@@ -194,13 +194,16 @@ QuantizationConfig QuantizationConfig::parse(const Json& json, std::string_view 
     const std::string group_name = fmt::format("{}: {}", what, printable(name));
     if (!group.is_object())
       unsupported("{}: preset schemes are not supported; write the group out", group_name);
-    check_format(group, group_name);
+    const std::string group_format = read_format(group, format, group_name);
     refuse_present(group, "output_activations", group_name);
     const Json* weights = json_find(group, "weights");
     if (weights == nullptr) unsupported("{}: has no \"weights\"", group_name);
     config.schemes_.push_back({read_weights(*weights, config.method_, group_name + ": weights"),
                                read_activations(json_find(group, "input_activations"),
                                                 group_name + ": input_activations")});
+    WeightScheme& scheme = config.schemes_.back().weights;
+    scheme.plain = scheme.element == Element::kInt &&
+                   (group_format == "int-quantized" || group_format == "naive-quantized");
     for (const std::string& target : read_names(group, "targets", group_name))
       config.targets_.push_back({NamePattern(target, group_name), config.schemes_.size() - 1});
   }

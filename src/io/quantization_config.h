@@ -21,7 +21,8 @@ enum class QuantMethod : std::uint8_t { kCompressedTensors, kFarthing };
 
 // What the configuration says of one linear.
 struct LinearScheme {
-  WeightScheme weights;  // the scale's type is the stored tensor's
+  // The type of the scales is the stored tensor's, and so is the layout (`plain`).
+  WeightScheme weights;
   // Absent: the configuration leaves the activations in float.
   std::optional<ActivationScheme> activations;
 };

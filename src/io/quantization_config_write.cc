@@ -60,11 +60,10 @@ Json write_activations(const std::optional<ActivationScheme>& scheme) {
                     strategy_word(scheme->strategy, "token"), scheme->group_size, scheme->dynamic);
 }
 
-// The layout that goes with a scheme (compressed-tensors' own inference from it).
+// The layout that the tensors have.
 std::string_view format_word(const LinearScheme& scheme) {
-  const bool integer = scheme.weights.element == Element::kInt;
-  if (scheme.activations) return integer ? "int-quantized" : "float-quantized";
-  return integer ? "pack-quantized" : "naive-quantized";
+  if (scheme.weights.element != Element::kInt) return "float-quantized";
+  return scheme.weights.plain ? "int-quantized" : "pack-quantized";
 }
 
 struct Group {

@@ -121,15 +121,17 @@ TEST(ArtefactWriter, RefusesAnOutputThatIsThere) {
 
 TEST(ArtefactWriter, LeavesNothingOrAllWhenItIsKilledAtAnyMoment) {
   const TempDir dir;
+  const auto start = std::chrono::steady_clock::now();
   write_all(dir.path("whole"), 4);
-  for (int delay_us = 0; delay_us < 12'000; delay_us += 600) {
-    const std::string out = dir.path("out" + std::to_string(delay_us));
+  const auto whole = std::chrono::steady_clock::now() - start;
+  for (int tenth = 0; tenth < 11; ++tenth) {
+    const std::string out = dir.path("out" + std::to_string(tenth));
     const pid_t child = fork();
     if (child == 0) {
       write_all(out, 4);
       _exit(0);
     }
-    std::this_thread::sleep_for(std::chrono::microseconds(delay_us));
+    std::this_thread::sleep_for(whole / 10 * tenth);
     kill(child, SIGKILL);
     waitpid(child, nullptr, 0);
     if (!file_exists(out)) write_all(out, 4);

@@ -133,6 +133,8 @@ TEST(QuantizationConfig, ReadsBackWhatItWrites) {
   WeightScheme asymmetric = int_scheme(3, 128);
   asymmetric.symmetric = false;
   asymmetric.zero_point = ZeroPoint::kInteger;
+  WeightScheme plain = int_scheme(8, 0);
+  plain.plain = true;
   const ActivationScheme per_token{
       .mode = ActivationMode::kInt8, .strategy = Strategy::kChannel, .group_size = 0};
   const std::vector<NamedScheme> modules = {
@@ -140,7 +142,7 @@ TEST(QuantizationConfig, ReadsBackWhatItWrites) {
       {"model.layers.0.q_proj", LinearScheme{int_scheme(4, 64), {}}},
       {"model.layers.0.k_proj", LinearScheme{int_scheme(4, 64), {}}},
       {"model.layers.0.v_proj", LinearScheme{asymmetric, {}}},
-      {"model.layers.0.o_proj", LinearScheme{int_scheme(8, 0), per_token}},
+      {"model.layers.0.o_proj", LinearScheme{plain, per_token}},
       {"model.layers.0.gate", std::nullopt},
       {"lm_head", std::nullopt}};
   for (const QuantMethod method : {QuantMethod::kCompressedTensors, QuantMethod::kFarthing}) {

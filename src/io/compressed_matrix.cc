@@ -1,0 +1,118 @@
+#include "io/compressed_matrix.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/text.h"
+#include "formats/format.h"
+#include "io/plain_matrix.h"
+#include "io/safetensors.h"
+
+namespace farthing::io {
+namespace {
+
+bool is_coded(const TensorInfo* weight) {
+  return weight != nullptr && (weight->dtype == "I8" || weight->dtype == "F8_E4M3");
+}
+
+ScaleType scale_type(const TensorInfo& scale, std::string_view what) {
+  if (scale.dtype == "F16") return ScaleType::kF16;
+  if (scale.dtype == "BF16") return ScaleType::kBf16;
+  if (scale.dtype == "F32") return ScaleType::kF32;
+  unsupported("{}: .weight_scale must be F16, BF16 or F32; found {}", what, scale.dtype);
+}
+
+// (rows, cols) as .weight_shape says.
+Shape stored_shape(const TensorInfo& tensor, std::string_view what) {
+  if (tensor.dtype != "I64" || tensor.bytes.size() != 16)
+    bad_input("{}: .weight_shape must be two numbers of type I64; found {} of shape [{}]", what,
+              tensor.dtype, fmt::join(tensor.shape, ", "));
+  Cursor cursor(tensor.bytes, what);
+  const auto rows = cursor.read<std::int64_t>("rows");
+  const auto cols = cursor.read<std::int64_t>("columns");
+  // So large that no file holds it, so small that sizes in bits do not overflow.
+  constexpr std::int64_t kLimit = std::int64_t{1} << 40;
+  if (rows < 1 || cols < 1 || rows > kLimit || cols > kLimit)
+    bad_input("{}: .weight_shape must be positive and below 2^40; found [{}, {}]", what, rows,
+              cols);
+  return {rows, cols};
+}
+
+// Shapes that differ only in dimensions of 1 hold the same numbers: (rows) and (rows, 1).
+bool same_numbers(std::vector<std::int64_t> a, std::vector<std::int64_t> b) {
+  std::erase(a, 1);
+  std::erase(b, 1);
+  return a == b;
+}
+
+class Joiner {
+ public:
+  Joiner(const Checkpoint& checkpoint, std::string_view base, std::string_view where)
+      : checkpoint_(checkpoint),
+        base_(base),
+        what_(fmt::format("{}: {}", where, printable(base))) {}
+
+  const TensorInfo* find(std::string_view suffix) const {
+    return checkpoint_.find(base_ + std::string(suffix));
+  }
+  const TensorInfo& need(std::string_view suffix) const {
+    const TensorInfo* tensor = find(suffix);
+    if (tensor == nullptr)
+      bad_input("{}: is compressed, but has no {}; is the checkpoint complete?", what_, suffix);
+    return *tensor;
+  }
+  const std::string& what() const { return what_; }
+
+  Bytes part(const Part& part) const {
+    const TensorInfo& tensor = need(part.suffix);
+    if (tensor.dtype != part.dtype || !same_numbers(tensor.shape, part.shape))
+      bad_input("{}{} must be {} of shape [{}] by config.json; found {} of shape [{}]", what_,
+                part.suffix, part.dtype, fmt::join(part.shape, ", "), tensor.dtype,
+                fmt::join(tensor.shape, ", "));
+    return slice_bytes(tensor, 0, 1, static_cast<std::size_t>(*dtype_bits(tensor.dtype)) / 8);
+  }
+
+ private:
+  const Checkpoint& checkpoint_;
+  std::string base_, what_;
+};
+
+}  // namespace
+
+std::optional<QuantizedTensor> compressed_matrix(const Checkpoint& checkpoint,
+                                                 const QuantizationConfig& config,
+                                                 std::string_view base, std::string_view where) {
+  const Joiner joiner(checkpoint, base, where);
+  const TensorInfo* packed = joiner.find(".weight_packed");
+  const TensorInfo* plain = joiner.find(".weight");
+  if (packed == nullptr && !is_coded(plain)) return std::nullopt;
+  const std::optional<LinearScheme> found = config.find(base);
+  if (!found)
+    bad_input("{}: is compressed in the files, but quantization_config does not cover it",
+              joiner.what());
+  if (joiner.find(".weight_g_idx") != nullptr)
+    unsupported("{}: keeps its inputs in another order (weight_g_idx), which cannot be read",
+                joiner.what());
+  WeightScheme scheme = found->weights;
+  const bool is_int = scheme.element == Element::kInt;
+  if (packed == nullptr && (plain->dtype == "I8") != is_int)
+    bad_input("{}: config.json says {} weights; the file has {}", joiner.what(),
+              is_int ? "integer" : "float", plain->dtype);
+  scheme.plain = is_int && packed == nullptr;
+  scheme.scale = scale_type(joiner.need(".weight_scale"), joiner.what());
+  const Shape shape = packed != nullptr ? stored_shape(joiner.need(".weight_shape"), joiner.what())
+                                        : matrix_shape(*plain, 1, where);
+  std::vector<Bytes> parts;
+  try {
+    for (const Part& part : find_format(scheme).parts(shape, scheme))
+      parts.push_back(joiner.part(part));
+  } catch (const Error& error) {
+    const std::string_view text = error.what();
+    if (text.starts_with(joiner.what())) throw;
+    throw Error(error.fault, fmt::format("{}: {}", joiner.what(), text));
+  }
+  return borrow_tensor(shape, scheme, std::move(parts), joiner.what());
+}
+
+}  // namespace farthing::io
