@@ -11,8 +11,13 @@ namespace {
 const auto& table() {
   // A scheme belongs to the first row that holds it.
   static const std::array rows = {
-      fp32_format(),       bf16_format(),      fp16_format(),           fp8_format(),
+      fp32_format(),       bf16_format(),      fp16_format(),
+      fp8_format(),        nf4_format(),       mxfp4_format(),
       int_packed_format(), int_plain_format(), int_float_zero_format(),
+      q4_0_format(),       q4_1_format(),      q5_0_format(),
+      q5_1_format(),       q8_0_format(),      q2_k_format(),
+      q3_k_format(),       q4_k_format(),      q5_k_format(),
+      q6_k_format(),       iq4_nl_format(),    iq4_xs_format(),
   };
   return rows;
 }

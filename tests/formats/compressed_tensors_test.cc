@@ -10,6 +10,7 @@ using testing::Golden;
 WeightScheme scheme_of(const nlohmann::ordered_json& test) {
   WeightScheme scheme;
   scheme.element = test.at("type") == "int" ? Element::kInt : Element::kF8e4m3;
+  if (test.at("format") == "mxfp4-pack-quantized") return parse_scheme("mxfp4").weights;
   scheme.bits = test.at("bits");
   scheme.group_size = test.at("group_size");
   const std::string strategy = test.at("strategy");

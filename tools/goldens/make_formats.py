@@ -72,7 +72,10 @@ def compressed_case(store, name, scheme, rows, cols, scale_dtype):
         state["weight_zero_point"] = zero.to(torch.int8)
     packed = compressor.compress(state, whole)
     values = compressor.decompress(packed, whole)["weight"]
-    packed["weight_scale"] = scale  # stored narrow, read as FP32
+    if name == "mxfp4-pack-quantized":
+        values = values.float()  # exact in BF16
+    else:
+        packed["weight_scale"] = scale  # stored narrow, read as FP32
     assert values.dtype == torch.float32
     order = ["weight", "weight_packed", "weight_scale", "weight_zero_point", "weight_shape"]
     parts = {"." + key: store.add(packed[key]) for key in order if key in packed}
@@ -109,6 +112,8 @@ def make_compressed():
          symmetric=False)
     case("float-quantized", 5, 37, single, strategy="channel", num_bits=8, type="float")
     case("float-quantized", 5, 37, brain, strategy="tensor", num_bits=8, type="float")
+    case("mxfp4-pack-quantized", 5, 96, single, strategy="group", group_size=32, num_bits=4,
+         type="float", scale_dtype=torch.uint8)
     store.save()
 
 
