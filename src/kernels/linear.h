@@ -13,6 +13,8 @@
 
 namespace farthing::kernels {
 
+struct InputLayout;  // kernels/activations.h
+
 // The activations entering one or more linears, (tokens, in). They are quantised or rounded at the
 // first linear that asks for a scheme and shared by the ones after it. Borrows x.
 class Activations {
@@ -24,8 +26,8 @@ class Activations {
   void assign(MatrixView<const float> x);  // forgets what was prepared, keeps its memory
   MatrixView<const float> floats() const { return x_; }
 
-  struct Prepared;  // kernels/activations.h
-  const Prepared& prepare(Runtime& runtime, const ActivationScheme& scheme);
+  struct Prepared;                                                       // kernels/activations.h
+  const Prepared& prepare(Runtime& runtime, const InputLayout& layout);  // for kernels
 
  private:
   MatrixView<const float> x_;
@@ -77,6 +79,8 @@ class Linear {
   void unpack_row(std::int64_t r, std::span<float> out) const;
 
  private:
+  void multiply(Runtime& runtime, Activations& x, std::int64_t first, MatrixView<float> y,
+                const Epilogue& epilogue) const;
   std::unique_ptr<PackedMatrix> matrix_;
 };
 

@@ -1,0 +1,166 @@
+// The float kernel, once for every instruction set S and element type W of the weights.
+#pragma once
+
+#include "kernels/float_tiles/float_tiles.h"
+#include "kernels/linear_store.h"
+
+namespace farthing::kernels::float_tiles {
+namespace {  // internal linkage: see linear_store.h
+
+struct F32 {
+  static constexpr int kTileBytes = 4 * kTileRows;  // one input of a tile
+  template <class S>
+  static auto load(const std::byte* p) {
+    return S::load(reinterpret_cast<const float*>(p));
+  }
+};
+struct Bf16Weights {
+  static constexpr int kTileBytes = 2 * kTileRows;
+  template <class S>
+  static auto load(const std::byte* p) {
+    return S::load_bf16(p);
+  }
+};
+struct F16Weights {
+  static constexpr int kTileBytes = 2 * kTileRows;
+  template <class S>
+  static auto load(const std::byte* p) {
+    return S::load_f16(p);
+  }
+};
+
+// sums[t][r][16] += the partial sums of `count` inputs, for R tiles and T tokens.
+template <class S, class W, int R, int T>
+inline void multiply_block(const std::byte* const* tiles, const float* x, std::int64_t count,
+                           float* sums) {
+  typename S::F sum[T][R];
+  const std::byte* w[R];
+  for (int r = 0; r < R; ++r) w[r] = tiles[r];
+  for (int t = 0; t < T; ++t)
+    for (int r = 0; r < R; ++r) sum[t][r] = S::zero();
+  for (std::int64_t k = 0; k < count; ++k, x += T) {
+    typename S::F weights[R];
+    for (int r = 0; r < R; ++r) weights[r] = W::template load<S>(w[r] + k * W::kTileBytes);
+    for (int t = 0; t < T; ++t) {
+      const auto input = S::set(x[t]);
+      for (int r = 0; r < R; ++r) sum[t][r] = S::fma(weights[r], input, sum[t][r]);
+    }
+  }
+  for (int t = 0; t < T; ++t)
+    for (int r = 0; r < R; ++r, sums += kTileRows) S::store(sums, S::add(S::load(sums), sum[t][r]));
+}
+
+// The same for a number of tokens known only now, 1 .. T.
+template <class S, class W, int R, int T>
+inline void multiply_block_of(int tokens, const std::byte* const* tiles, const float* x,
+                              std::int64_t count, float* sums) {
+  if (tokens == T)
+    multiply_block<S, W, R, T>(tiles, x, count, sums);
+  else if constexpr (T > 1)
+    multiply_block_of<S, W, R, T - 1>(tokens, tiles, x, count, sums);
+}
+
+inline void clear(float* sums, int count) {
+  for (int i = 0; i < count; ++i) sums[i] = 0.0f;
+}
+
+// R tiles from `tile` on; past the last one that one again, whose sums nobody stores.
+template <int R>
+inline void tile_pointers(const LinearSlice& slice, std::int64_t tile, const std::byte** tiles) {
+  for (int r = 0; r < R; ++r) {
+    const std::int64_t at = tile + r < slice.end_tile ? tile + r : slice.end_tile - 1;
+    tiles[r] = slice.tiles + at * slice.tile_bytes;
+  }
+}
+
+template <class S, int R>
+inline void store_tiles(const LinearSlice& slice, std::int64_t tile, std::int64_t token, int tokens,
+                        const float* sums) {
+  for (int t = 0; t < tokens; ++t)
+    for (int r = 0; r < R && tile + r < slice.end_tile; ++r)
+      store_tile<S>(slice, tile + r, token + t, sums + (t * R + r) * kTileRows);
+}
+
+// Few tokens: memory decides the time, so each tile is read once, from its beginning to its end.
+template <class S, class W, int R, int T>
+inline void run_thin(const LinearSlice& slice) {
+  for (std::int64_t tile = slice.first_tile; tile < slice.end_tile; tile += R) {
+    const std::byte* tiles[R];
+    tile_pointers<R>(slice, tile, tiles);
+    alignas(64) float sums[T * R * kTileRows];
+    clear(sums, T * R * kTileRows);
+    for (std::int64_t k = 0; k < slice.in; k += kBlockInputs) {
+      const std::int64_t count = slice.in - k < kBlockInputs ? slice.in - k : kBlockInputs;
+      multiply_block<S, W, R, T>(tiles, slice.x + k * T, count, sums);
+      for (int r = 0; r < R; ++r) tiles[r] += count * W::kTileBytes;
+    }
+    store_tiles<S, R>(slice, tile, 0, T, sums);
+  }
+}
+
+// `count` inputs of a tile as floats: in place when they are floats already.
+template <class S, class W>
+inline const std::byte* widen(const std::byte* tile, std::int64_t count, float* room) {
+  if constexpr (W::kTileBytes == F32::kTileBytes) {
+    return tile;
+  } else {
+    for (std::int64_t k = 0; k < count; ++k)
+      S::store(room + k * kTileRows, W::template load<S>(tile + k * W::kTileBytes));
+    return reinterpret_cast<const std::byte*>(room);
+  }
+}
+
+inline constexpr int kMaxStripe = 96;         // tokens that share one widening of the weights
+inline constexpr int kStripeBytes = 1 << 20;  // inputs that stay in the second-level cache
+
+// Many tokens: stripes of tokens whose inputs stay in the cache, over pairs of tiles, over blocks
+// of inputs whose weights are widened once a stripe.
+template <class S, class W, int R, int T>
+inline void run_thick(const LinearSlice& slice) {
+  std::int64_t panels = kStripeBytes / (static_cast<std::int64_t>(sizeof(float)) * T * slice.in);
+  if (panels > kMaxStripe / T) panels = kMaxStripe / T;
+  if (panels < 1) panels = 1;
+  alignas(64) float room[R][kBlockInputs * kTileRows];
+  alignas(64) float sums[kMaxStripe * R * kTileRows];
+  for (std::int64_t token = 0; token < slice.tokens; token += panels * T) {
+    const std::int64_t left = slice.tokens - token;
+    const int stripe = static_cast<int>(left < panels * T ? left : panels * T);
+    for (std::int64_t tile = slice.first_tile; tile < slice.end_tile; tile += R) {
+      const std::byte* tiles[R];
+      tile_pointers<R>(slice, tile, tiles);
+      clear(sums, stripe * R * kTileRows);
+      for (std::int64_t k = 0; k < slice.in; k += kBlockInputs) {
+        const std::int64_t count = slice.in - k < kBlockInputs ? slice.in - k : kBlockInputs;
+        const std::byte* wide[R];
+        for (int r = 0; r < R; ++r)
+          wide[r] = widen<S, W>(tiles[r] + k * W::kTileBytes, count, room[r]);
+        for (int t = 0; t < stripe; t += T) {
+          const int width = stripe - t < T ? stripe - t : T;
+          multiply_block_of<S, F32, R, T>(width, wide, slice.x + (token + t) * slice.in + k * width,
+                                          count, sums + t * R * kTileRows);
+        }
+      }
+      store_tiles<S, R>(slice, tile, token, stripe, sums);
+    }
+  }
+}
+
+template <class S, class W, Blocking kBlocking>
+inline void run(const LinearSlice& slice) {
+  constexpr int kTiles = kBlocking.thick_tiles;
+  switch (slice.tokens) {
+    case 1:
+      return run_thin<S, W, kBlocking.thin_tiles, 1>(slice);
+    case 2:
+      return run_thin<S, W, kTiles, 2>(slice);
+    case 3:
+      return run_thin<S, W, kTiles, 3>(slice);
+    case 4:
+      return run_thin<S, W, kTiles, 4>(slice);
+    default:
+      return run_thick<S, W, kTiles, kBlocking.thick_tokens>(slice);
+  }
+}
+
+}  // namespace
+}  // namespace farthing::kernels::float_tiles

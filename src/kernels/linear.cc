@@ -1,0 +1,139 @@
+#include "kernels/linear.h"
+
+#include <cassert>
+
+#include "kernels/packed_matrix.h"
+
+namespace farthing::kernels {
+namespace {
+
+Packing packing_of(const QuantizedTensor& weight) {
+  switch (weight.scheme.element) {
+    case Element::kBf16:
+      return Packing::kBf16;
+    case Element::kF16:
+      return Packing::kF16;
+    default:
+      return Packing::kF32;
+  }
+}
+
+void copy_biases(std::span<const LinearSource> sources, PackedMatrix& matrix) {
+  const bool any = std::any_of(sources.begin(), sources.end(),
+                               [](const LinearSource& source) { return !source.bias.empty(); });
+  if (!any) return;
+  matrix.bias = AlignedArray<float>(static_cast<std::size_t>(matrix.tile_count() * kTileRows));
+  std::fill(matrix.bias.begin(), matrix.bias.end(), 0.0f);
+  float* out = matrix.bias.data();
+  for (const LinearSource& source : sources) {
+    assert(source.bias.empty() || std::ssize(source.bias) == source.weight->shape.rows);
+    std::copy(source.bias.begin(), source.bias.end(), out);
+    out += source.weight->shape.rows;
+  }
+}
+
+// Threads read one stream each when memory decides the time, and take pieces as they get free when
+// arithmetic does. Pieces are whole pairs of pairs of tiles.
+void run_in_parallel(Runtime& runtime, LinearRun run, const LinearSlice& whole) {
+  const auto piece = [&](std::int64_t first, std::int64_t end) {
+    LinearSlice slice = whole;
+    slice.first_tile = whole.first_tile + first;
+    slice.end_tile = whole.first_tile + end;
+    run(slice);
+  };
+  constexpr std::int64_t kUnit = 4;
+  const std::int64_t count = whole.end_tile - whole.first_tile;
+  if (whole.tokens <= 8) return runtime.parallel_shares(count, kUnit, piece);
+  const std::int64_t pieces = std::int64_t{8} * runtime.pool.size();
+  const std::int64_t grain = std::clamp(count / pieces / kUnit * kUnit, kUnit, 8 * kUnit);
+  runtime.parallel(count, grain, piece);
+}
+
+}  // namespace
+
+Linear::Linear() = default;
+Linear::~Linear() = default;
+Linear::Linear(Linear&&) noexcept = default;
+Linear& Linear::operator=(Linear&&) noexcept = default;
+
+std::int64_t Linear::in() const { return matrix_->in; }
+std::int64_t Linear::out() const { return matrix_->out; }
+std::size_t Linear::bytes() const {
+  return matrix_->tiles.size() + matrix_->bias.size() * sizeof(float);
+}
+const ActivationScheme& Linear::activations() const { return matrix_->activations; }
+std::string_view Linear::kernel() const { return matrix_->kernel_name; }
+
+bool Linear::can_stack(const QuantizedTensor& a, const QuantizedTensor& b) {
+  return a.shape.cols == b.shape.cols && a.scheme == b.scheme;
+}
+
+Linear Linear::pack(Runtime& runtime, std::span<const LinearSource> sources,
+                    const ActivationScheme& scheme) {
+  assert(!sources.empty());
+  const QuantizedTensor& first = *sources[0].weight;
+  for (const LinearSource& source : sources) assert(can_stack(first, *source.weight));
+  const StackedRows rows(sources);
+
+  auto matrix = std::make_unique<PackedMatrix>();
+  matrix->in = first.shape.cols;
+  matrix->out = rows.rows();
+  matrix->packing = packing_of(first);
+  matrix->activations = scheme;
+  // Until the integer kernels are here, codes run as the floats that they stand for.
+  const bool codes = first.format != nullptr && first.format->grid != nullptr;
+  matrix->kernel = choose_kernel(linear_kernels(), matrix->packing,
+                                 codes ? ActivationMode::kF32 : scheme.mode, runtime.isas);
+  if (matrix->kernel == nullptr)
+    unsupported("no kernel multiplies {} weights with {} activations; choose another --activations",
+                scheme_name(first.scheme), activation_name(scheme.mode));
+  matrix->kernel_name = fmt::format("{} {}", matrix->kernel->family, isa_name(matrix->kernel->isa));
+  pack_floats(runtime, rows, *matrix);
+  copy_biases(sources, *matrix);
+
+  Linear linear;
+  linear.matrix_ = std::move(matrix);
+  return linear;
+}
+
+void Linear::multiply(Runtime& runtime, Activations& x, std::int64_t first, MatrixView<float> y,
+                      const Epilogue& epilogue) const {
+  const PackedMatrix& matrix = *matrix_;
+  assert(x.floats().cols == matrix.in && x.floats().rows == y.rows);
+  assert(first % kTileRows == 0 && first + y.cols <= matrix.out);
+  if (y.rows == 0 || y.cols == 0) return;
+  const Activations::Prepared& inputs = x.prepare(runtime, matrix.input_layout());
+  const LinearSlice slice = {.tiles = matrix.tiles.data(),
+                             .tile_bytes = matrix.tile_bytes,
+                             .first_tile = first / kTileRows,
+                             .end_tile = (first + y.cols + kTileRows - 1) / kTileRows,
+                             .in = matrix.in,
+                             .bias = matrix.bias.size() == 0 ? nullptr : matrix.bias.data(),
+                             .x = inputs.floats.data(),
+                             .panel = inputs.layout.width,
+                             .tokens = y.rows,
+                             .y = y.data,
+                             .y_stride = y.stride,
+                             .first_row = first,
+                             .end_row = first + y.cols,
+                             .scale = epilogue.scale,
+                             .accumulate = epilogue.accumulate};
+  run_in_parallel(runtime, matrix.kernel->run, slice);
+}
+
+void Linear::apply(Runtime& runtime, Activations& x, MatrixView<float> y, Epilogue epilogue) const {
+  assert(y.cols == matrix_->out);
+  multiply(runtime, x, 0, y, epilogue);
+}
+
+void Linear::apply_slab(Runtime& runtime, Activations& x, std::int64_t first,
+                        MatrixView<float> y) const {
+  multiply(runtime, x, first, y, {});
+}
+
+void Linear::unpack_row(std::int64_t r, std::span<float> out) const {
+  assert(r >= 0 && r < matrix_->out && std::ssize(out) == matrix_->in);
+  unpack_floats(*matrix_, r, out);
+}
+
+}  // namespace farthing::kernels
