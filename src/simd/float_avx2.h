@@ -11,7 +11,7 @@
 namespace farthing::simd {
 
 struct FloatAvx2 {
-  static constexpr int kTileRows = 3;
+  static constexpr int kRegisterRows = 3;
   struct F {
     __m256 a, b;
   };

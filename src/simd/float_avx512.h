@@ -11,7 +11,7 @@
 namespace farthing::simd {
 
 struct FloatAvx512 {
-  static constexpr int kTileRows = 8;  // rows that a small matrix product keeps in registers
+  static constexpr int kRegisterRows = 8;  // rows that a small matrix product keeps in registers
   using F = __m512;
   using M = __mmask16;
   struct D {

@@ -13,7 +13,7 @@
 namespace farthing::simd {
 
 struct FloatScalar {
-  static constexpr int kTileRows = 4;
+  static constexpr int kRegisterRows = 1;
   static constexpr int kLanes = 16;
   struct F {
     float v[kLanes];

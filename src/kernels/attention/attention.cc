@@ -31,10 +31,8 @@ const TileKernels& kernels_for(const Runtime& runtime) {
   return kTileKernelsScalar;
 }
 
-// A row is one query head of one token; rows (token, head of the group) of one sequence and one
-// key/value head are taken this many at a time: enough that converting a page is worth it, few
-// enough that their scores stay in the nearest cache.
-constexpr std::int64_t kTaskRows = 32;
+// A row is one query head of one token: the rows (token, head of the group) of one sequence and one
+// key/value head are cut into tasks of kTileRows.
 // Threads take tasks as they get free; no task should be more than this share of a thread's work.
 constexpr std::int64_t kTasksPerThread = 4;
 
@@ -86,30 +84,28 @@ struct Call {
   }
 };
 
-struct Partial {
-  float *largest, *sum, *mix;
-  Partial(float* at, int rows) : largest(at), sum(at + rows), mix(at + 2 * rows) {}
-};
+TilePartial partial_at(float* at, int rows) { return {at, at + rows, at + 2 * rows}; }
 
 // A thread's memory for one task at a time.
 class Scratch {
  public:
-  // q (kTaskRows, head_dim), scores, one page as floats, and two partials.
+  // q, scores, a chunk's values as floats, and two partials.
   void reserve(const Call& call) {
     const auto dim = static_cast<std::size_t>(call.padded_dim);
-    floats_.reserve_scratch(kTaskRows * (dim + kChunkTokens + 2 * (dim + 2)) + kPageTokens * dim);
-    q = floats_.data();
-    scores = q + kTaskRows * dim;
-    page = scores + kTaskRows * kChunkTokens;
-    chunk = page + kPageTokens * dim;
-    total = chunk + kTaskRows * (dim + 2);
+    // A page's keys as floats take less than a chunk's values.
+    memory_.reserve_scratch(kTileRows * (dim + kChunkTokens + 2 * (dim + 2)) + kChunkTokens * dim);
+    q = memory_.data();
+    scores = q + kTileRows * dim;
+    floats = scores + kTileRows * kChunkTokens;
+    chunk = floats + kChunkTokens * dim;
+    total = chunk + kTileRows * (dim + 2);
   }
-  float *q = nullptr, *scores = nullptr, *page = nullptr, *chunk = nullptr, *total = nullptr;
-  float slopes[kTaskRows], offsets[kTaskRows];
-  int first[kTaskRows], last[kTaskRows];
+  float *q = nullptr, *scores = nullptr, *floats = nullptr, *chunk = nullptr, *total = nullptr;
+  float slopes[kTileRows], offsets[kTileRows];
+  int first[kTileRows], last[kTileRows];
 
  private:
-  AlignedArray<float> floats_;
+  AlignedArray<float> memory_;
 };
 
 Scratch& scratch_of_thread(const Call& call) {
@@ -131,7 +127,7 @@ void gather_queries(const Call& call, const Task& task, Scratch& scratch) {
 }
 
 void run_chunk(const Call& call, const Task& task, std::int64_t chunk, Scratch& scratch,
-               Partial result) {
+               const TilePartial& result) {
   const std::int64_t start = chunk * kChunkTokens;
   AttentionTile tile{};
   for (int r = 0; r < task.rows; ++r) {
@@ -147,7 +143,8 @@ void run_chunk(const Call& call, const Task& task, std::int64_t chunk, Scratch& 
   }
   const auto& pages = task.sequence->pages;
   const auto head_offset = static_cast<std::size_t>(task.kv_head) * call.page.head_bytes;
-  for (std::size_t i = 0; i < kChunkPages; ++i) {
+  const std::size_t blocks = chunk + 1 < task.last_chunk ? 2 * kChunkPages : kChunkPages;
+  for (std::size_t i = 0; i < blocks; ++i) {
     const std::size_t p = static_cast<std::size_t>(chunk) * kChunkPages + i;
     if (p < pages.size() && pages[p] != nullptr) tile.blocks[i] = pages[p] + head_offset;
   }
@@ -167,26 +164,18 @@ void run_chunk(const Call& call, const Task& task, std::int64_t chunk, Scratch& 
   tile.slopes = call.rules.slopes.empty() ? nullptr : scratch.slopes;
   tile.offsets = scratch.offsets;
   tile.scores = scratch.scores;
-  tile.page = scratch.page;
-  tile.largest = result.largest;
-  tile.sum = result.sum;
-  tile.mix = result.mix;
+  tile.floats = scratch.floats;
+  tile.result = result;
   call.kernels.attend_chunk(tile);
 }
 
-Partial start_total(const Call& call, const Task& task, float* at) {
-  const Partial total(at, task.rows);
+TilePartial start_total(const Call& call, const Task& task, float* at) {
+  const TilePartial total = partial_at(at, task.rows);
   std::fill_n(at, call.partial_size(task), 0.0f);
   std::fill_n(total.largest, task.rows, -INFINITY);
   return total;
 }
-void join(const Call& call, const Task& task, Partial chunk, Partial total) {
-  for (int r = 0; r < task.rows; ++r)
-    call.kernels.join(chunk.largest[r], chunk.sum[r], chunk.mix + r * call.padded_dim,
-                      call.padded_dim, total.largest + r, total.sum + r,
-                      total.mix + r * call.padded_dim);
-}
-void finish(const Call& call, const Task& task, Partial total) {
+void finish(const Call& call, const Task& task, const TilePartial& total) {
   for (int r = 0; r < task.rows; ++r) {
     const std::int64_t head = call.head(task, r);
     const float* sink =
@@ -202,24 +191,24 @@ void run_piece(const Call& call, const Task& task, const Piece& piece) {
   gather_queries(call, task, scratch);
   const std::size_t size = call.partial_size(task);
   if (piece.whole()) {
-    const Partial total = start_total(call, task, scratch.total);
-    const Partial chunk(scratch.chunk, task.rows);
+    const TilePartial total = start_total(call, task, scratch.total);
+    const TilePartial chunk = partial_at(scratch.chunk, task.rows);
     for (std::int64_t c = piece.first_chunk; c < piece.last_chunk; ++c) {
       run_chunk(call, task, c, scratch, chunk);
-      join(call, task, chunk, total);
+      call.kernels.join(task.rows, call.padded_dim, chunk, total);
     }
     return finish(call, task, total);
   }
   const auto partial = [&](std::int64_t c) {
-    return Partial(piece.partials + static_cast<std::size_t>(c - task.first_chunk) * size,
-                   task.rows);
+    return partial_at(piece.partials + static_cast<std::size_t>(c - task.first_chunk) * size,
+                      task.rows);
   };
   for (std::int64_t c = piece.first_chunk; c < piece.last_chunk; ++c)
     run_chunk(call, task, c, scratch, partial(c));
   if (piece.missing->fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  const Partial total = start_total(call, task, scratch.total);
+  const TilePartial total = start_total(call, task, scratch.total);
   for (std::int64_t c = task.first_chunk; c < task.last_chunk; ++c)
-    join(call, task, partial(c), total);
+    call.kernels.join(task.rows, call.padded_dim, partial(c), total);
   finish(call, task, total);
 }
 
@@ -228,11 +217,11 @@ std::vector<Task> list_tasks(const Call& call, std::span<const AttentionSequence
   for (const auto& sequence : sequences)
     for (int head = 0; head < call.layout.kv_heads; ++head) {
       const std::int64_t rows = sequence.count * call.group;
-      for (std::int64_t row = 0; row < rows; row += kTaskRows) {
+      for (std::int64_t row = 0; row < rows; row += kTileRows) {
         Task task{.sequence = &sequence,
                   .kv_head = head,
                   .row = row,
-                  .rows = static_cast<int>(std::min(kTaskRows, rows - row))};
+                  .rows = static_cast<int>(std::min<std::int64_t>(kTileRows, rows - row))};
         task.first_chunk = call.first_seen(call.position(task, 0)) / kChunkTokens;
         task.last_chunk = call.position(task, task.rows - 1) / kChunkTokens + 1;
         tasks.push_back(task);

@@ -7,11 +7,13 @@
 
 namespace farthing::kernels {
 
+// kFar: the numbers lie in memory, so what comes next is worth prefetching.
 // keys<odd>(block, d, half): feature d, which is odd or even, of 16 positions of a page.
 // values(row, i): features 16 i .. 16 i + 15 of the position whose values start at row.
 template <class S, std::size_t kBytes>
 struct WholeNumbers {
-  static constexpr bool kScaled = false;
+  static constexpr bool kScaled = false, kFar = true;
+  static constexpr int kVectorBytes = 16 * static_cast<int>(kBytes);  // of 16 values
   FARTHING_SIMD const std::byte* key_place(const std::byte* block, int d, int half) {
     return block +
            (static_cast<std::size_t>(d) * kPageTokens + static_cast<std::size_t>(half) * 16) *
@@ -35,6 +37,12 @@ struct NumbersF32 : WholeNumbers<S, 4> {
   FARTHING_SIMD typename S::F values(const std::byte* row, int i) {
     return at(Base::value_place(row, i));
   }
+};
+
+// Pages that were converted.
+template <class S>
+struct NumbersNear : NumbersF32<S> {
+  static constexpr bool kFar = false;
 };
 
 template <class S>
@@ -76,14 +84,21 @@ struct NumbersInt8 : WholeNumbers<S, 1> {
 
 template <class S>
 struct NumbersInt4 {
-  static constexpr bool kScaled = true;
+  static constexpr bool kScaled = true, kFar = true;
+  static constexpr int kVectorBytes = 8;
+  FARTHING_SIMD const std::byte* key_place(const std::byte* block, int d, int half) {
+    return block + static_cast<std::size_t>(d / 2) * kPageTokens +
+           static_cast<std::size_t>(half) * 16;
+  }
+  FARTHING_SIMD const std::byte* value_place(const std::byte* row, int i) {
+    return row + static_cast<std::size_t>(i) * 8;
+  }
   template <bool kOdd>
   FARTHING_SIMD typename S::F keys(const std::byte* block, int d, int half) {
-    return S::template load_half_bytes<kOdd>(block + static_cast<std::size_t>(d / 2) * kPageTokens +
-                                             static_cast<std::size_t>(half) * 16);
+    return S::template load_half_bytes<kOdd>(key_place(block, d, half));
   }
   FARTHING_SIMD typename S::F values(const std::byte* row, int i) {
-    return S::load_split_bytes(row + static_cast<std::size_t>(i) * 8);
+    return S::load_split_bytes(value_place(row, i));
   }
 };
 

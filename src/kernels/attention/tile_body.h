@@ -1,7 +1,6 @@
 // The one body of attention over a chunk; S is an instruction set of simd/float_*.h.
 //
-// Rows are taken in blocks of S::kTileRows. With few rows the pages are read as they are, in both
-// products; with more, each page is converted to floats once and all blocks read that.
+// Rows are taken in blocks of S::kRegisterRows.
 #pragma once
 
 #include "kernels/attention/tile_products.h"
@@ -14,6 +13,7 @@ struct TileBody {
   using F = typename S::F;
   using Math = simd::Math<S>;
   using Tile = AttentionTile;
+  using Pointer = const std::byte*;
   static constexpr float kNothing = -__builtin_inff();
 
   struct Range {  // of positions in the chunk
@@ -28,7 +28,7 @@ struct TileBody {
   };
   FARTHING_SIMD Block block_at(const Tile& t, int row) {
     const int left = t.rows - row;
-    return {row, left < S::kTileRows ? left : S::kTileRows};
+    return {row, left < S::kRegisterRows ? left : S::kRegisterRows};
   }
   // What any row of the block sees.
   FARTHING_SIMD Range seen_by(const Tile& t, Block block) {
@@ -41,123 +41,163 @@ struct TileBody {
     return range;
   }
 
+  // The product of kRows rows at most with pages `page` .. `page` + `pages` - 1.
   template <class Numbers, int kRows>
-  FARTHING_SIMD void score_rows(const Tile& t, const std::byte* const* blocks, Block block,
-                                int page, int pages) {
+  FARTHING_SIMD void score_rows(const Tile& t, const Pointer* blocks, const Pointer* ahead,
+                                Block block, int page, int pages) {
     if constexpr (kRows > 1)
-      if (block.rows < kRows) return score_rows<Numbers, kRows - 1>(t, blocks, block, page, pages);
+      if (block.rows < kRows)
+        return score_rows<Numbers, kRows - 1>(t, blocks, ahead, block, page, pages);
     using Products = TileProducts<S, Numbers>;
-    constexpr int kPages = S::kTileRows / kRows >= 4 ? 4 : S::kTileRows / kRows >= 2 ? 2 : 1;
+    constexpr int kPages = S::kRegisterRows / kRows >= 4   ? 4
+                           : S::kRegisterRows / kRows >= 2 ? 2
+                                                           : 1;
     const float* q = t.q + block.row * t.head_dim;
-    float* scores = t.scores + block.row * kChunkTokens + page * kPageTokens;
+    float* out = t.scores + block.row * kChunkTokens + page * kPageTokens;
     int p = 0;
     for (; p + kPages <= pages; p += kPages)
-      Products::template scores<kRows, kPages>(blocks + p, t.head_dim, q, scores + p * kPageTokens);
+      Products::template scores<kRows, kPages>(blocks + p, ahead + p, t.head_dim, q,
+                                               out + p * kPageTokens);
     for (; p < pages; ++p)
-      Products::template scores<kRows, 1>(blocks + p, t.head_dim, q, scores + p * kPageTokens);
+      Products::template scores<kRows, 1>(blocks + p, ahead + p, t.head_dim, q,
+                                          out + p * kPageTokens);
   }
 
   template <class Numbers, int kRows>
-  FARTHING_SIMD void mix_rows(const Tile& t, const std::byte* values, std::size_t stride,
-                              Block block, int page, Range in_page) {
+  FARTHING_SIMD void mix_rows(const Tile& t, const ValueStretch* stretches, int count,
+                              std::size_t stride, Block block) {
     if constexpr (kRows > 1)
       if (block.rows < kRows)
-        return mix_rows<Numbers, kRows - 1>(t, values, stride, block, page, in_page);
-    using Products = TileProducts<S, Numbers>;
-    constexpr int kVectors = S::kTileRows / kRows >= 2 ? 4 : 2;
-    const float* weights = t.scores + block.row * kChunkTokens + page * kPageTokens;
-    float* out = t.mix + block.row * t.padded_dim;
+        return mix_rows<Numbers, kRows - 1>(t, stretches, count, stride, block);
+    constexpr int kVectors = S::kRegisterRows / kRows >= 2 ? 4 : 2;
+    float* mix = t.result.mix + block.row * t.padded_dim;
     int v = 0;
     for (; v + kVectors <= t.padded_dim / 16; v += kVectors)
-      Products::template mix<kRows, kVectors>(values, stride, in_page.first, in_page.last, weights,
-                                              v, t.padded_dim, out);
+      mix_vectors<Numbers, kRows, kVectors>(stretches, count, stride, v, t.padded_dim, mix);
     for (; v < t.padded_dim / 16; ++v)
-      Products::template mix<kRows, 1>(values, stride, in_page.first, in_page.last, weights, v,
-                                       t.padded_dim, out);
+      mix_vectors<Numbers, kRows, 1>(stretches, count, stride, v, t.padded_dim, mix);
+  }
+  template <class Numbers, int kRows, int kVectors>
+  FARTHING_SIMD void mix_vectors(const ValueStretch* stretches, int count, std::size_t stride,
+                                 int v, int padded_dim, float* mix) {
+    typename TileProducts<S, Numbers>::template Mix<kRows, kVectors> sums;
+    sums.clear();
+    for (int i = 0; i < count; ++i) sums.add(stretches[i], stride, v);
+    sums.store(mix, v, padded_dim);
+  }
+
+  // Few rows, straight from the pages. Memory is read in the order keys, values, next chunk's keys;
+  // what comes kAhead pages later is asked for early.
+  struct Stream {
+    static constexpr int kAhead = 2;
+    Pointer keys_ahead[kChunkPages], values_ahead[kChunkPages];
+    Stream(const Tile& t, int page, int end) {
+      for (int p = page; p < end; ++p) {
+        const int next = p + kAhead, over = next - end;
+        const bool inside = over < 0;
+        keys_ahead[p] =
+            inside ? t.blocks[next] : t.blocks[page + over < end ? page + over : p] + t.values;
+        const Pointer after = inside ? t.blocks[next] + t.values : t.blocks[kChunkPages + over];
+        values_ahead[p] = after != nullptr ? after : t.blocks[p] + t.values;
+      }
+    }
+  };
+  template <class Numbers>
+  static void attend_direct(const Tile& t) {
+    const Block block{0, t.rows};
+    const Range seen = seen_by(t, block);
+    const int page = seen.first / kPageTokens, end = (seen.last + kPageTokens - 1) / kPageTokens;
+    const Stream stream(t, page, end);
+    score_rows<Numbers, S::kRegisterRows>(t, t.blocks + page, stream.keys_ahead + page, block, page,
+                                          end - page);
+    softmax_rows<Numbers::kScaled>(t);
+    ValueStretch stretches[kChunkPages];
+    for (int p = page; p < end; ++p) {
+      const Range part = Range::common(seen, positions_of(p));
+      const int start = p * kPageTokens;
+      stretches[p - page] = {t.blocks[p] + t.values, stream.values_ahead[p], part.first - start,
+                             part.last - start, t.scores + start};
+    }
+    mix_rows<Numbers, S::kRegisterRows>(t, stretches, end - page, t.value_stride, block);
+  }
+
+  // Many rows: each page is converted to floats once and all blocks of rows read that.
+  template <class Numbers>
+  static void score_page(const Tile& t, int page) {
+    TileProducts<S, Numbers>::convert_keys(t.blocks[page], t.head_dim, t.floats);
+    const Pointer keys = reinterpret_cast<Pointer>(t.floats);
+    for (int row = 0; row < t.rows; row += S::kRegisterRows) {
+      const Block block = block_at(t, row);
+      if (Range::common(seen_by(t, block), positions_of(page)).empty()) continue;
+      score_rows<NumbersNear<S>, S::kRegisterRows>(t, &keys, &keys, block, page, 1);
+    }
+  }
+  template <class Numbers>
+  static void attend_converted(const Tile& t) {
+    const Range seen = seen_by(t, {0, t.rows});
+    const int first = seen.first / kPageTokens;
+    for (int page = first; page * kPageTokens < seen.last; ++page) score_page<Numbers>(t, page);
+    softmax_rows<Numbers::kScaled>(t);
+    for (int page = first; page * kPageTokens < seen.last; ++page) {
+      const Range part = Range::common(seen, positions_of(page));
+      const int start = page * kPageTokens;
+      TileProducts<S, Numbers>::convert_values(t.blocks[page] + t.values, t.value_stride,
+                                               part.first - start, part.last - start, t.padded_dim,
+                                               t.floats + start * t.padded_dim);
+    }
+    const Pointer values = reinterpret_cast<Pointer>(t.floats);
+    for (int row = 0; row < t.rows; row += S::kRegisterRows) {
+      const Block block = block_at(t, row);
+      const Range mine = seen_by(t, block);
+      if (mine.empty()) continue;
+      const ValueStretch all{values, values, mine.first, mine.last, t.scores + row * kChunkTokens};
+      mix_rows<NumbersNear<S>, S::kRegisterRows>(
+          t, &all, 1, static_cast<std::size_t>(t.padded_dim) * sizeof(float), block);
+    }
   }
 
   FARTHING_SIMD Range positions_of(int page) {
     return {page * kPageTokens, (page + 1) * kPageTokens};
   }
 
-  // Few rows: one block, straight from the pages.
-  template <class Numbers>
-  static void score_block(const Tile& t, Block block, Range seen) {
-    const int page = seen.first / kPageTokens, end = (seen.last + kPageTokens - 1) / kPageTokens;
-    score_rows<Numbers, S::kTileRows>(t, t.blocks + page, block, page, end - page);
-  }
-  template <class Numbers>
-  static void mix_block(const Tile& t, Block block, Range seen) {
-    for (int page = seen.first / kPageTokens; page * kPageTokens < seen.last; ++page) {
-      const Range part = Range::common(seen, positions_of(page));
-      mix_rows<Numbers, S::kTileRows>(
-          t, t.blocks[page] + t.values, t.value_stride, block, page,
-          {part.first - page * kPageTokens, part.last - page * kPageTokens});
-    }
-  }
-
-  // Many rows: page by page through floats.
-  template <class Numbers>
-  static void score_page(const Tile& t, int page) {
-    TileProducts<S, Numbers>::convert_keys(t.blocks[page], t.head_dim, t.page);
-    const std::byte* keys = reinterpret_cast<const std::byte*>(t.page);
-    for (int row = 0; row < t.rows; row += S::kTileRows) {
-      const Block block = block_at(t, row);
-      if (Range::common(seen_by(t, block), positions_of(page)).empty()) continue;
-      score_rows<NumbersF32<S>, S::kTileRows>(t, &keys, block, page, 1);
-    }
-  }
-  template <class Numbers>
-  static void mix_page(const Tile& t, int page, Range seen) {
-    const Range part = Range::common(seen, positions_of(page));
-    const int start = page * kPageTokens;
-    TileProducts<S, Numbers>::convert_values(t.blocks[page] + t.values, t.value_stride,
-                                             part.first - start, part.last - start, t.padded_dim,
-                                             t.page);
-    const auto* values = reinterpret_cast<const std::byte*>(t.page);
-    const std::size_t stride = static_cast<std::size_t>(t.padded_dim) * sizeof(float);
-    for (int row = 0; row < t.rows; row += S::kTileRows) {
-      const Block block = block_at(t, row);
-      const Range mine = Range::common(seen_by(t, block), positions_of(page));
-      if (mine.empty()) continue;
-      mix_rows<NumbersF32<S>, S::kTileRows>(t, values, stride, block, page,
-                                            {mine.first - start, mine.last - start});
-    }
-  }
-
   // Scores of the vectors that `seen` touches become weights exp(score - largest), 0 where row r
   // sees nothing; for integer values times their scales.
-  template <bool kScaled>
+  template <bool kScaled, bool kPlain>
   static void softmax(const Tile& t, int r, Range seen) {
-    float* scores = t.scores + r * kChunkTokens;
-    const int begin = seen.first / 16 * 16;
-    const F inverse_cap = S::set(t.cap > 0 ? 1.0f / t.cap : 0.0f);
-    F largest = S::set(kNothing);
-    for (int p = begin; p < seen.last; p += 16) {
+    float* const scores = t.scores + r * kChunkTokens;
+    const int begin = seen.first / 16 * 16, end = seen.last, first = t.first[r], last = t.last[r];
+    const F scale = S::set(t.scale), nothing = S::set(kNothing);
+    F largest = nothing;
+    for (int p = begin; p < end; p += 16) {
       F x = S::load(scores + p);
       if constexpr (kScaled) x = S::mul(x, scales(t, t.key_scales, p));
-      x = S::mul(x, S::set(t.scale));
-      if (t.cap > 0) x = S::mul(S::set(t.cap), Math::tanh(S::mul(x, inverse_cap)));
-      if (t.slopes != nullptr) {
-        const F distance = S::add(S::lanes(), S::set(static_cast<float>(p) + t.offsets[r]));
-        x = S::fma(S::set(t.slopes[r]), distance, x);
-      }
-      x = S::select(S::range(t.first[r] - p, t.last[r] - p), x, S::set(kNothing));
+      x = S::mul(x, scale);
+      if constexpr (!kPlain) x = bend(t, r, p, x);
+      if (p < first || p + 16 > last) x = S::select(S::range(first - p, last - p), x, nothing);
       S::store(scores + p, x);
       largest = S::max(largest, x);
     }
-    t.largest[r] = S::largest(largest);
-    const F shift = S::set(t.largest[r] == kNothing ? 0.0f : t.largest[r]);
+    const float top = S::largest(largest);
+    const F shift = S::set(top == kNothing ? 0.0f : top);
     F sum = S::zero();
-    for (int p = begin; p < seen.last; p += 16) {
-      F weight = Math::exp(S::sub(S::load(scores + p), shift));
+    for (int p = begin; p < end; p += 16) {
+      F weight = Math::exp_of_weight(S::sub(S::load(scores + p), shift));
       sum = S::add(sum, weight);
-      if constexpr (kScaled)
-        weight = S::select(S::range(t.first[r] - p, t.last[r] - p),
-                           S::mul(weight, scales(t, t.value_scales, p)), S::zero());
+      if constexpr (kScaled) {
+        weight = S::mul(weight, scales(t, t.value_scales, p));
+        if (p < first || p + 16 > last)
+          weight = S::select(S::range(first - p, last - p), weight, S::zero());
+      }
       S::store(scores + p, weight);
     }
-    t.sum[r] = S::sum(sum);
+    t.result.largest[r] = top;
+    t.result.sum[r] = S::sum(sum);
+  }
+  FARTHING_SIMD F bend(const Tile& t, int r, int p, F x) {
+    if (t.cap > 0) x = S::mul(S::set(t.cap), Math::tanh(S::mul(x, S::set(1.0f / t.cap))));
+    if (t.slopes == nullptr) return x;
+    const F distance = S::add(S::lanes(), S::set(static_cast<float>(p) + t.offsets[r]));
+    return S::fma(S::set(t.slopes[r]), distance, x);
   }
   FARTHING_SIMD F scales(const Tile& t, std::size_t offset, int position) {
     const auto* page = reinterpret_cast<const float*>(t.blocks[position / kPageTokens] + offset);
@@ -165,29 +205,19 @@ struct TileBody {
   }
   template <bool kScaled>
   static void softmax_rows(const Tile& t) {
-    for (int row = 0; row < t.rows; row += S::kTileRows) {
+    const bool plain = t.cap <= 0 && t.slopes == nullptr;
+    for (int row = 0; row < t.rows; row += S::kRegisterRows) {
       const Block block = block_at(t, row);
       const Range seen = seen_by(t, block);
-      for (int r = row; r < row + block.rows; ++r) softmax<kScaled>(t, r, seen);
+      for (int r = row; r < row + block.rows; ++r)
+        plain ? softmax<kScaled, true>(t, r, seen) : softmax<kScaled, false>(t, r, seen);
     }
   }
 
   template <class Numbers>
   static void attend(const Tile& t) {
-    const Range seen = seen_by(t, {0, t.rows});
-    for (int i = 0; i < t.rows * t.padded_dim; i += 16) S::store(t.mix + i, S::zero());
-    if (t.rows <= S::kTileRows) {
-      score_block<Numbers>(t, {0, t.rows}, seen);
-      softmax_rows<Numbers::kScaled>(t);
-      mix_block<Numbers>(t, {0, t.rows}, seen);
-      return;
-    }
-    const int first = seen.first / kPageTokens;
-    for (int page = first; page * kPageTokens < seen.last; ++page) score_page<Numbers>(t, page);
-    softmax_rows<Numbers::kScaled>(t);
-    for (int page = first; page * kPageTokens < seen.last; ++page) mix_page<Numbers>(t, page, seen);
+    t.rows <= S::kRegisterRows ? attend_direct<Numbers>(t) : attend_converted<Numbers>(t);
   }
-
   static void attend_chunk(const Tile& t) {
     switch (t.type) {
       case KvType::kF32:
@@ -205,16 +235,25 @@ struct TileBody {
 
   FARTHING_SIMD float exp(float x) { return S::first(Math::exp(S::set(x))); }
 
-  static void join(float largest, float sum, const float* mix, int padded_dim, float* total_largest,
-                   float* total_sum, float* total_mix) {
-    if (largest == kNothing) return;
-    const float top = largest > *total_largest ? largest : *total_largest;
-    const float old_share = exp(*total_largest - top), new_share = exp(largest - top);
-    *total_largest = top;
-    *total_sum = *total_sum * old_share + sum * new_share;
-    const F a = S::set(old_share), b = S::set(new_share);
-    for (int i = 0; i < padded_dim; i += 16)
-      S::store(total_mix + i, S::fma(S::load(mix + i), b, S::mul(S::load(total_mix + i), a)));
+  static void join(int rows, int padded_dim, const TilePartial& chunk, const TilePartial& total) {
+    float old_share[kTileRows], new_share[kTileRows];
+    for (int r = 0; r < rows; r += 16) {
+      const int count = rows - r;
+      const F fresh = S::load_first(chunk.largest + r, count);
+      const F old = S::load_first(total.largest + r, count), top = S::max(fresh, old);
+      S::store_first(old_share + r, Math::exp(S::sub(old, top)), count);
+      S::store_first(new_share + r, Math::exp(S::sub(fresh, top)), count);
+      S::store_first(total.largest + r, top, count);
+    }
+    for (int r = 0; r < rows; ++r) {
+      if (chunk.largest[r] == kNothing) continue;
+      total.sum[r] = total.sum[r] * old_share[r] + chunk.sum[r] * new_share[r];
+      const F a = S::set(old_share[r]), b = S::set(new_share[r]);
+      const float* mix = chunk.mix + r * padded_dim;
+      float* out = total.mix + r * padded_dim;
+      for (int i = 0; i < padded_dim; i += 16)
+        S::store(out + i, S::fma(S::load(mix + i), b, S::mul(S::load(out + i), a)));
+    }
   }
 
   static void finish(float largest, float sum, const float* mix, const float* sink, int size,

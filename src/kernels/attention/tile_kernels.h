@@ -13,13 +13,25 @@ namespace farthing::kernels {
 // chunks are joined in order: this fixes the order of all sums, however work is shared out.
 inline constexpr int kChunkPages = 8;
 inline constexpr int kChunkTokens = kChunkPages * kPageTokens;
+// At most this many rows in a tile: enough that converting pages to floats is worth it, few enough
+// that their scores stay in the nearest cache.
+inline constexpr int kTileRows = 64;
+
+// A tile's result: joined over chunks, it becomes the output.
+struct TilePartial {
+  float* largest;  // (rows): the largest score, -infinity when nothing is seen
+  float* sum;      // (rows): of exp(score - largest)
+  float* mix;      // (rows, padded_dim): of exp(score - largest) * value
+};
 
 struct AttentionTile {
   KvType type;
   int head_dim;
   int padded_dim;
   std::size_t key_scales, values, value_stride, value_scales;  // as in KvPage
-  const std::byte* blocks[kChunkPages];  // this head's block in each page that a row can see
+  // This head's block in each page of the chunk that a row can see, then in those of the chunk
+  // that will be asked for next, which are only prefetched. Never null between seen pages.
+  const std::byte* blocks[2 * kChunkPages];
   int rows;
   const float* q;    // (rows, head_dim)
   const int* first;  // row r sees positions first[r] .. last[r] - 1 of the chunk, maybe none
@@ -28,18 +40,15 @@ struct AttentionTile {
   const float* slopes;   // (rows), or null
   const float* offsets;  // (rows): + slope * (position in the chunk + offset)
   float* scores;         // scratch (rows, kChunkTokens)
-  float* page;           // scratch (kPageTokens, padded_dim)
-  float* largest;        // out (rows): the largest score, -infinity when nothing is seen
-  float* sum;            // out (rows): of exp(score - largest)
-  float* mix;            // out (rows, padded_dim): of exp(score - largest) * value
+  float* floats;         // scratch (kChunkTokens, padded_dim)
+  TilePartial result;
 };
 
 struct TileKernels {
   void (*attend_chunk)(const AttentionTile& tile);
-  // One row's chunk joins the chunks before it: total_* start as -infinity, 0, zeros.
-  void (*join)(float largest, float sum, const float* mix, int padded_dim, float* total_largest,
-               float* total_sum, float* total_mix);
-  // out (size) = mix / sum, after the sink's share where there is one (else null).
+  // A chunk's result joins that of the chunks before it, which starts as -infinity, 0, zeros.
+  void (*join)(int rows, int padded_dim, const TilePartial& chunk, const TilePartial& total);
+  // out (size) = mix / sum of one row, after the sink's share where there is one (else null).
   void (*finish)(float largest, float sum, const float* mix, const float* sink, int size,
                  float* out);
 };

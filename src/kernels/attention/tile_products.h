@@ -1,4 +1,4 @@
-// The two small matrix products of attention over one page, and its conversion to floats. Every
+// The two small matrix products of attention over pages, and their conversion to floats. Every
 // result is one chain of fused multiply-adds, over features or over positions in ascending order,
 // so the shape of the blocks that registers hold changes nothing.
 #pragma once
@@ -8,13 +8,23 @@
 
 namespace farthing::kernels {
 
+// Positions from .. to - 1 of a stretch whose values lie at `values`; those at `ahead`, a stretch
+// of the same size, will be needed soon.
+struct ValueStretch {
+  const std::byte *values, *ahead;
+  int from, to;
+  const float* weights;  // of position 0 of the stretch
+};
+
 template <class S, class Numbers>
 struct TileProducts {
   using F = typename S::F;
+  using Pointer = const std::byte*;
 
-  // scores (kRows, kPages * kPageTokens in rows of kChunkTokens) = q (kRows, dim) . keys
+  // scores (kRows, kPages * kPageTokens in rows of kChunkTokens) = q (kRows, dim) . keys. What
+  // lies at `ahead` (kPages blocks of the same size) will be needed soon.
   template <int kRows, int kPages>
-  FARTHING_SIMD void scores(const std::byte* const* blocks, int dim, const float* q,
+  FARTHING_SIMD void scores(const Pointer* blocks, const Pointer* ahead, int dim, const float* q,
                             float* scores_out) {
     F sums[kRows][2 * kPages];
 #pragma GCC unroll 8
@@ -23,10 +33,10 @@ struct TileProducts {
       for (int v = 0; v < 2 * kPages; ++v) sums[r][v] = S::zero();
     int d = 0;
     for (; d + 2 <= dim; d += 2) {
-      one_feature<kRows, kPages, false>(blocks, d, dim, q, sums);
-      one_feature<kRows, kPages, true>(blocks, d + 1, dim, q, sums);
+      one_feature<kRows, kPages, false>(blocks, ahead, d, dim, q, sums);
+      one_feature<kRows, kPages, true>(blocks, ahead, d + 1, dim, q, sums);
     }
-    if (d < dim) one_feature<kRows, kPages, false>(blocks, d, dim, q, sums);
+    if (d < dim) one_feature<kRows, kPages, false>(blocks, ahead, d, dim, q, sums);
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
@@ -34,38 +44,46 @@ struct TileProducts {
         S::store(scores_out + r * kChunkTokens + v * 16, sums[r][v]);
   }
 
-  // mix (kRows, padded_dim), vectors first .. first + kVectors - 1, += weights (kRows, positions
-  // from .. to - 1, in rows of kChunkTokens) . values
   template <int kRows, int kVectors>
-  FARTHING_SIMD void mix(const std::byte* values, std::size_t stride, int from, int to,
-                         const float* weights, int first, int padded_dim, float* mix_out) {
+  struct Mix {  // mix (kRows, padded_dim), kVectors vectors from `first` on: the sums so far
     F sums[kRows][kVectors];
+    [[gnu::always_inline]] inline void clear() {
 #pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r)
+      for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v)
-        sums[r][v] = S::load(mix_out + r * padded_dim + (first + v) * 16);
-    for (int p = from; p < to; ++p) {
-      const std::byte* row = values + static_cast<std::size_t>(p) * stride;
-      F numbers[kVectors];
+        for (int v = 0; v < kVectors; ++v) sums[r][v] = S::zero();
+    }
+    // += weights (kRows, positions in rows of kChunkTokens) . values
+    [[gnu::always_inline]] inline void add(const ValueStretch& s, std::size_t stride, int first) {
+      constexpr int kStep = Numbers::kVectorBytes >= 64 ? 1 : 64 / Numbers::kVectorBytes;
+      for (int p = s.from; p < s.to; ++p) {
+        const std::size_t offset = static_cast<std::size_t>(p) * stride;
+        F numbers[kVectors];
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) numbers[v] = Numbers::values(row, first + v);
+        for (int v = 0; v < kVectors; ++v) {
+          numbers[v] = Numbers::values(s.values + offset, first + v);
+          if (Numbers::kFar && v % kStep == 0)
+            S::prefetch(Numbers::value_place(s.ahead + offset, first + v));
+        }
 #pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) {
-        const F weight = S::set(weights[r * kChunkTokens + p]);
+        for (int r = 0; r < kRows; ++r) {
+          const F weight = S::set(s.weights[r * kChunkTokens + p]);
 #pragma GCC unroll 8
-        for (int v = 0; v < kVectors; ++v) sums[r][v] = S::fma(weight, numbers[v], sums[r][v]);
+          for (int v = 0; v < kVectors; ++v) sums[r][v] = S::fma(weight, numbers[v], sums[r][v]);
+        }
       }
     }
+    [[gnu::always_inline]] inline void store(float* mix, int first, int padded_dim) const {
 #pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r)
+      for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v)
-        S::store(mix_out + r * padded_dim + (first + v) * 16, sums[r][v]);
-  }
+        for (int v = 0; v < kVectors; ++v)
+          S::store(mix + r * padded_dim + (first + v) * 16, sums[r][v]);
+    }
+  };
 
   // The page's keys or values as floats, scales not applied, in the same order.
-  static void convert_keys(const std::byte* block, int dim, float* out) {
+  static void convert_keys(Pointer block, int dim, float* out) {
     int d = 0;
     for (; d + 2 <= dim; d += 2) {
       convert_feature<false>(block, d, out);
@@ -73,8 +91,8 @@ struct TileProducts {
     }
     if (d < dim) convert_feature<false>(block, d, out);
   }
-  static void convert_values(const std::byte* values, std::size_t stride, int from, int to,
-                             int padded_dim, float* out) {
+  static void convert_values(Pointer values, std::size_t stride, int from, int to, int padded_dim,
+                             float* out) {
     for (int p = from; p < to; ++p)
       for (int v = 0; v < padded_dim / 16; ++v)
         S::store(out + p * padded_dim + v * 16,
@@ -83,12 +101,15 @@ struct TileProducts {
 
  private:
   template <int kRows, int kPages, bool kOdd>
-  FARTHING_SIMD void one_feature(const std::byte* const* blocks, int d, int dim, const float* q,
-                                 F (&sums)[kRows][2 * kPages]) {
+  FARTHING_SIMD void one_feature(const Pointer* blocks, const Pointer* ahead, int d, int dim,
+                                 const float* q, F (&sums)[kRows][2 * kPages]) {
     F numbers[2 * kPages];
 #pragma GCC unroll 8
-    for (int v = 0; v < 2 * kPages; ++v)
+    for (int v = 0; v < 2 * kPages; ++v) {
       numbers[v] = Numbers::template keys<kOdd>(blocks[v / 2], d, v % 2);
+      if (Numbers::kFar && (v % 2 == 0 || Numbers::kVectorBytes >= 64))
+        S::prefetch(Numbers::key_place(ahead[v / 2], d, v % 2));
+    }
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
       const F query = S::set(q[r * dim + d]);
@@ -97,7 +118,7 @@ struct TileProducts {
     }
   }
   template <bool kOdd>
-  FARTHING_SIMD void convert_feature(const std::byte* block, int d, float* out) {
+  FARTHING_SIMD void convert_feature(Pointer block, int d, float* out) {
     S::store(out + d * kPageTokens, Numbers::template keys<kOdd>(block, d, 0));
     S::store(out + d * kPageTokens + 16, Numbers::template keys<kOdd>(block, d, 1));
   }
