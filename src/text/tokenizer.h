@@ -38,6 +38,10 @@ class Tokenizer {
   virtual std::vector<Token> encode(std::string_view text, EncodeOptions options = {}) const = 0;
   // The text of the ids together; special tokens are left out unless asked for.
   virtual std::string decode(std::span<const Token> ids, bool skip_special = true) const = 0;
+  // The same, but bytes that are not (yet) UTF-8 stay as they are: what StreamDecoder works on.
+  virtual std::string decode_bytes(std::span<const Token> ids, bool skip_special) const {
+    return decode(ids, skip_special);
+  }
   // The vocabulary's own spelling of a token ("Ġthe", "<0x0A>"); "" when out of range.
   virtual std::string token_text(Token id) const = 0;
   virtual std::optional<Token> find(std::string_view token) const = 0;
@@ -53,14 +57,13 @@ class StreamDecoder {
  public:
   explicit StreamDecoder(const Tokenizer& tokenizer, bool skip_special = true);
   std::string push(Token id);  // the text that this token completes, maybe ""
-  std::string finish();        // what is held back, invalid bytes as U+FFFD
+  std::string finish();        // what is held back, invalid bytes as U+FFFD; then starts anew
 
  private:
   const Tokenizer& tokenizer_;
   bool skip_special_;
-  std::vector<Token> ids_;
-  std::size_t window_ = 0;  // decode starts here: keeps the cost of a token constant
-  std::string shown_;
+  std::vector<Token> ids_;  // the last tokens whose text is out, then those that wait
+  std::size_t given_ = 0;   // bytes of the text of ids_ that are out
 };
 
 }  // namespace farthing::text

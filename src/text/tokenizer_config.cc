@@ -1,0 +1,131 @@
+#include "text/tokenizer_config.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string>
+
+#include "core/error.h"
+#include "core/text.h"
+#include "text/json_parts.h"
+
+namespace farthing::text {
+namespace {
+
+// Adds a token or replaces the one of the same content; without an id of its own it gets the
+// vocabulary's, else the next free one.
+void add_token(PipelineParts& parts, AddedToken token) {
+  if (token.content.empty()) return;
+  for (AddedToken& known : parts.added) {
+    if (known.content != token.content) continue;
+    token.id = known.id;
+    known = std::move(token);
+    return;
+  }
+  const Vocabulary& vocabulary = parts.model->vocabulary();
+  if (const Token known = vocabulary.find_even_hidden(token.content); known != kNoToken) {
+    token.id = known;
+  } else {
+    std::int64_t next = vocabulary.count();
+    for (const AddedToken& other : parts.added) next = std::max<std::int64_t>(next, other.id + 1);
+    token.id = static_cast<Token>(next);
+  }
+  parts.added.push_back(std::move(token));
+}
+
+// "<s>" or {"content": "<s>", ...}; empty for null and anything else.
+AddedToken named_token(const Json& value, std::string_view where) {
+  AddedToken token;
+  if (value.is_string())
+    token.content = value.get<std::string>();
+  else if (value.is_object())
+    token = read_added_token(value, 0, where);
+  if (token.content.size() > AddedTokens::kMaxBytes) token.content.clear();
+  token.special = true;
+  return token;
+}
+
+std::string content_of(const Json& files, std::string_view key, std::string_view where) {
+  const Json* value = json_find(files, key);
+  return value != nullptr ? named_token(*value, where).content : std::string();
+}
+
+std::optional<Token> find_token(const PipelineParts& parts, const std::string& content) {
+  for (const AddedToken& token : parts.added)
+    if (token.content == content) return token.id;
+  const Token id = parts.model->vocabulary().find_even_hidden(content);
+  return id == kNoToken || content.empty() ? std::nullopt : std::optional(id);
+}
+
+void add_configured_tokens(PipelineParts& parts, const Json& config, std::string_view where) {
+  if (const Json* table = json_find(config, "added_tokens_decoder");
+      table != nullptr && table->is_object()) {
+    for (const auto& [key, value] : table->items()) {
+      std::int64_t id = -1;
+      const auto end = key.data() + key.size();
+      if (std::from_chars(key.data(), end, id).ptr != end)
+        bad_input("{}: added_tokens_decoder has the key \"{}\", which is no id", where,
+                  printable(key));
+      add_token(parts, read_added_token(value, id, where));
+    }
+  }
+  static constexpr std::array<std::string_view, 7> kNamed = {
+      "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"};
+  for (const std::string_view name : kNamed)
+    if (const Json* value = json_find(config, name)) add_token(parts, named_token(*value, where));
+  for (const std::string_view list : {"additional_special_tokens", "extra_special_tokens"})
+    if (const Json* values = json_find(config, list); values != nullptr && values->is_array())
+      for (const Json& value : *values) add_token(parts, named_token(value, where));
+}
+
+// add_bos_token and add_eos_token, where the file has them, decide alone.
+void frame_by_config(PipelineParts& parts, const Json& config, std::string_view where) {
+  if (json_find(config, "add_bos_token") == nullptr &&
+      json_find(config, "add_eos_token") == nullptr)
+    return;
+  Frame frame;
+  if (const auto bos = find_token(parts, content_of(config, "bos_token", where));
+      bos && json_bool(config, "add_bos_token", false, where))
+    frame.before = {*bos};
+  if (const auto eos = find_token(parts, content_of(config, "eos_token", where));
+      eos && json_bool(config, "add_eos_token", false, where))
+    frame.after = {*eos};
+  parts.frame = frame;
+}
+
+void add_ids(std::vector<Token>& ids, const Json* value) {
+  const auto add = [&](const Json& id) {
+    if (!id.is_number_integer()) return;
+    const auto number = id.get<std::int64_t>();
+    if (number < 0 || number > Vocabulary::kMaxId) return;
+    const auto token = static_cast<Token>(number);
+    if (std::find(ids.begin(), ids.end(), token) == ids.end()) ids.push_back(token);
+  };
+  if (value == nullptr) return;
+  if (value->is_array())
+    for (const Json& id : *value) add(id);
+  else
+    add(*value);
+}
+
+}  // namespace
+
+void complete_from_config(PipelineParts& parts, const ConfigFiles& files, std::string_view where) {
+  Json config = files.tokenizer_config.is_object() ? files.tokenizer_config : Json::object();
+  if (files.special_tokens_map.is_object())
+    for (const auto& [key, value] : files.special_tokens_map.items())
+      if (!config.contains(key)) config[key] = value;
+  add_configured_tokens(parts, config, where);
+  frame_by_config(parts, config, where);
+  parts.bos = find_token(parts, content_of(config, "bos_token", where));
+  if (const auto eos = find_token(parts, content_of(config, "eos_token", where)))
+    parts.eos = {*eos};
+  for (const Json* file : {&files.generation_config, &files.config}) {
+    add_ids(parts.eos, json_find(*file, "eos_token_id"));
+    std::vector<Token> bos;
+    add_ids(bos, json_find(*file, "bos_token_id"));
+    if (!parts.bos && !bos.empty()) parts.bos = bos.front();
+  }
+}
+
+}  // namespace farthing::text
