@@ -64,6 +64,13 @@ bool TensorMap::has(const std::string& base) const {
          checkpoint_.find(base + ".weight_packed") != nullptr;
 }
 
+std::string TensorMap::expected_name(Slot slot) const {
+  for (auto rows : architecture_.tensors)
+    for (const TensorRow& row : rows)
+      if (row.slot == slot) return name_of(row, -1, -1);
+  return "";
+}
+
 std::optional<TensorUnit> TensorMap::find(Slot slot, int layer, int expert) const {
   for (auto rows : architecture_.tensors)
     for (const TensorRow& row : rows) {

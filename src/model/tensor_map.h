@@ -31,6 +31,9 @@ class TensorMap {
   const io::Checkpoint& checkpoint() const { return checkpoint_; }
 
   std::optional<TensorUnit> find(Slot slot, int layer = -1, int expert = -1) const;
+  // The name that the architecture gives a slot outside of the blocks, whether the checkpoint has
+  // it or not (a tied head); "" when the architecture has no such slot.
+  std::string expected_name(Slot slot) const;
   // Every matrix that is_linear, and the embedding, in the order of the model; layer -1 first.
   std::vector<TensorUnit> linears() const;
   std::vector<TensorUnit> linears_of(int layer) const;

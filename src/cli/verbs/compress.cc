@@ -1,0 +1,212 @@
+// farthing compress MODEL OUT: fewer bits for the weights, by a recipe.
+#include "compress/compress.h"
+
+#include <fmt/core.h>
+
+#include <csignal>
+#include <map>
+
+#include "cli/common.h"
+#include "cli/verbs.h"
+#include "compress/step.h"
+#include "core/error.h"
+#include "core/text.h"
+
+namespace farthing::cli {
+namespace {
+
+struct Options {
+  Common common;
+  std::vector<std::string> places;  // MODEL OUT, or OUT when the recipe names the model
+  std::string scheme, method, head, embedding, activations, kv, recipe, memory_limit, shard_size;
+  std::vector<std::string> layers;
+  bool portable = true, uniform_fused = false, force = false;
+  std::int64_t seed = -1;
+};
+
+// "8GB", "1.5G", "500 MB": decimal units.
+std::uint64_t parse_bytes(const std::string& text, std::string_view option) {
+  char* end = nullptr;
+  const double number = std::strtod(text.c_str(), &end);
+  std::string unit(end);
+  std::erase(unit, ' ');
+  for (char& c : unit) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  if (unit.size() == 2 && unit[1] == 'B') unit.pop_back();
+  static const std::map<std::string, double> kUnits = {{"", 1},    {"B", 1},   {"K", 1e3},
+                                                       {"M", 1e6}, {"G", 1e9}, {"T", 1e12}};
+  const auto factor = kUnits.find(unit);
+  if (end == text.c_str() || factor == kUnits.end() || !(number > 0) ||
+      number * factor->second > 1e18)
+    usage_error("{} must be a size like 8GB or 500MB; got {}", option, printable(text));
+  return static_cast<std::uint64_t>(number * factor->second);
+}
+
+compress::Recipe make_recipe(const Options& o) {
+  const bool has_rules = !o.layers.empty() || !o.head.empty() || !o.embedding.empty();
+  if (o.recipe.empty() && o.scheme.empty() && !has_rules)
+    usage_error(
+        "compress needs --scheme (w4g64, w8g32, ...), rules of its own (--layers) or a "
+        "--recipe");
+  if (!o.recipe.empty() && (!o.scheme.empty() || !o.method.empty()))
+    usage_error("--recipe and {} both say what to do; write it into the recipe",
+                o.scheme.empty() ? "--method" : "--scheme");
+  compress::Recipe recipe;
+  if (!o.recipe.empty()) recipe = compress::read_recipe(o.recipe);
+  if (!o.scheme.empty())
+    recipe.layers.push_back(compress::make_rule("re:.*", o.scheme, "--scheme"));
+  for (const std::string& rule : o.layers)
+    recipe.layers.push_back(compress::parse_layer_rule(rule, "--layers"));
+  if (!o.method.empty()) recipe.steps.push_back(compress::step_of_method(o.method));
+  if (!o.activations.empty()) recipe.activations = parse_activation_mode(o.activations);
+  if (!o.kv.empty()) {
+    compress::check_kv_name(o.kv, "--kv");
+    recipe.kv = o.kv;
+  }
+  if (o.seed >= 0) recipe.seed = o.seed;
+  return recipe;
+}
+
+void add_end_rules(const Options& o, const io::Checkpoint& checkpoint, compress::Recipe& recipe) {
+  if (o.head.empty() && o.embedding.empty()) return;
+  const compress::EndNames names = compress::end_names(checkpoint);
+  if (!o.embedding.empty())
+    recipe.layers.push_back(compress::make_rule(names.embedding, o.embedding, "--embedding"));
+  if (!o.head.empty()) recipe.layers.push_back(compress::make_rule(names.head, o.head, "--head"));
+}
+
+// One line a scheme, then all of them.
+std::string table(const compress::CompressReport& report, const std::string& out) {
+  struct Row {
+    int matrices = 0;
+    std::uint64_t weights = 0, before = 0, after = 0;
+    double error = 0;
+  };
+  std::map<std::string, Row> rows;
+  std::uint64_t before = 0, after = 0;
+  for (const compress::UnitReport& unit : report.units) {
+    const bool multiplies = unit.compressed && !unit.activations.empty();
+    Row& row = rows[unit.scheme + (multiplies ? " x " + unit.activations : "")];
+    ++row.matrices;
+    row.weights += unit.weights;
+    row.before += unit.bytes_before;
+    row.after += unit.bytes_after;
+    row.error += unit.error * static_cast<double>(unit.weights);
+    before += unit.bytes_before;
+    after += unit.bytes_after;
+  }
+  constexpr std::string_view kLine = "{:<22} {:>8} {:>12} {:>12} {:>12} {:>15}\n";
+  std::string text = fmt::format(kLine, "weights x activations", "matrices", "before", "after",
+                                 "bits/weight", "relative error");
+  for (const auto& [name, row] : rows) {
+    const auto weights = static_cast<double>(row.weights);
+    text += fmt::format(kLine, name, row.matrices, human_bytes(row.before), human_bytes(row.after),
+                        fmt::format("{:.3f}", static_cast<double>(row.after) * 8 / weights),
+                        row.error > 0 ? fmt::format("{:.3e}", row.error / weights) : "0");
+  }
+  text += fmt::format(kLine, "norms and the rest", "", human_bytes(report.bytes_before - before),
+                      human_bytes(report.bytes_after - after), "", "");
+  text += fmt::format(kLine, "all", report.units.size(), human_bytes(report.bytes_before),
+                      human_bytes(report.bytes_after), "", "");
+  text += fmt::format(
+      "{}: {} ({}), {:.3f} bits a compressed weight, mean relative error {:.3e}, {:.1f} s\n", out,
+      human_bytes(report.bytes_after),
+      report.portable ? "compressed-tensors" : "Farthing's own kind", report.bits_per_weight,
+      report.mean_error, report.seconds);
+  return text;
+}
+
+Json to_json(const compress::CompressReport& report, const std::string& model,
+             const std::string& out) {
+  Json layers = Json::array();
+  for (const compress::UnitReport& unit : report.units) {
+    Json row = {{"name", unit.base},
+                {"scheme", unit.scheme},
+                {"activations", unit.activations.empty() ? Json() : Json(unit.activations)},
+                {"weights", unit.weights},
+                {"bytes_before", unit.bytes_before},
+                {"bytes_after", unit.bytes_after},
+                {"error", unit.error}};
+    if (!unit.asked.empty()) row["asked"] = unit.asked;
+    layers.push_back(std::move(row));
+  }
+  return {{"schema", 1},
+          {"model", model},
+          {"out", out},
+          {"quant_method", report.portable ? "compressed-tensors" : "farthing"},
+          {"recipe", report.recipe},
+          {"kv", report.kv},
+          {"source_sha256", report.source_sha256},
+          {"bytes_before", report.bytes_before},
+          {"bytes_after", report.bytes_after},
+          {"compressed_weights", report.compressed_weights},
+          {"bits_per_weight", report.bits_per_weight},
+          {"mean_error", report.mean_error},
+          {"notes", report.notes},
+          {"shards", report.shards},
+          {"resumed_shards", report.resumed_shards},
+          {"seconds", report.seconds},
+          {"layers", std::move(layers)}};
+}
+
+void run(const Options& o) {
+  compress::Recipe recipe = make_recipe(o);
+  std::string model = recipe.model, out = o.places.back();
+  if (o.places.size() == 2) model = o.places.front();
+  if (model.empty())
+    usage_error("compress needs MODEL and OUT; only {} was given", printable(out, 400));
+  compress::CompressOptions options;
+  options.plan = {.portable = o.portable, .uniform_fused = o.uniform_fused};
+  options.replace = o.force;
+  options.tool_version = FARTHING_VERSION;
+  if (!o.memory_limit.empty()) options.memory_limit = parse_bytes(o.memory_limit, "--memory-limit");
+  if (!o.shard_size.empty()) options.shard_bytes = parse_bytes(o.shard_size, "--shard-size");
+  signal(SIGXFSZ, SIG_IGN);  // a file size limit then is an error of the write, with a sentence
+  const auto runtime = make_runtime(o.common);
+  const auto progress = make_progress(o.common);
+  const auto checkpoint = io::Checkpoint::open(model);
+  add_end_rules(o, *checkpoint, recipe);
+  const compress::CompressReport report =
+      compress::compress(*runtime, *checkpoint, out, std::move(recipe), options, *progress);
+  print(o.common, table(report, out));
+  write_json(o.common, to_json(report, model, out));
+}
+
+}  // namespace
+
+void add_compress(CLI::App& verb) {
+  auto options = std::make_shared<Options>();
+  Options& o = *options;
+  verb.add_option(
+          "MODEL OUT", o.places,
+          "Hugging Face directory or org/name in the local cache, and the directory to write")
+      ->required()
+      ->expected(1, 2);
+  verb.add_option("--scheme", o.scheme,
+                  "Scheme of the blocks' linears: w4g64, w8g32, w3g32-asym, w8c, bf16, ...");
+  verb.add_option("--method", o.method,
+                  "How to round: rtn (default; the same as search), minmax, shrink, search, hqq");
+  verb.add_option("--layers", o.layers,
+                  "NAME=SCHEME or re:EXPRESSION=SCHEME for some matrices; the last match counts")
+      ->expected(1)
+      ->take_all();
+  verb.add_option("--head", o.head, "Scheme of the head (default: as it is)");
+  verb.add_option("--embedding", o.embedding, "Scheme of the embedding (default: as it is)");
+  verb.add_option("--activations", o.activations,
+                  "Activation mode of all linears: fp32, bf16, int16 or int8 (default: int16 for "
+                  "weights above 5 bits, else int8)");
+  verb.add_option("--kv", o.kv, "Key-value cache to record: bf16, fp16 (default), int8 or int4");
+  verb.add_option("--recipe", o.recipe, "A recipe (YAML) instead of --scheme and --method");
+  verb.add_flag("--portable,!--no-portable", o.portable,
+                "Only what compressed-tensors reads (default), or Farthing's own kind");
+  verb.add_flag("--uniform-fused", o.uniform_fused,
+                "One scheme for q, k, v; for gate, up; for a layer's experts (vLLM needs it)");
+  verb.add_option("--seed", o.seed, "Seed of what is random in a step");
+  verb.add_option("--memory-limit", o.memory_limit, "Memory to stay within, as in 8GB");
+  verb.add_option("--shard-size", o.shard_size,
+                  "Least size of a file of weights, and of what is done again after a kill (32MB)");
+  verb.add_flag("--force", o.force, "Replace OUT when Farthing wrote it");
+  add_common(verb, o.common);
+  verb.callback([options] { run(*options); });
+}
+
+}  // namespace farthing::cli

@@ -1,0 +1,257 @@
+#include "compress/compress.h"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <unordered_map>
+
+#include "compress/layout.h"
+#include "compress/step.h"
+#include "compress/stream_blocks.h"
+#include "core/error.h"
+#include "core/sha256.h"
+#include "core/text.h"
+#include "formats/format.h"
+#include "io/artefact.h"
+#include "io/artefact_writer.h"
+#include "io/quantization_config.h"
+#include "model/architecture.h"
+
+namespace farthing::compress {
+namespace {
+
+namespace fs = std::filesystem;
+using model::Slot;
+
+constexpr std::string_view kDefaultKv = "fp16";
+
+void refuse_source(const io::Checkpoint& checkpoint) {
+  const std::string shown = printable(checkpoint.path(), 400);
+  if (checkpoint.is_gguf())
+    unsupported(
+        "{}: compress reads Hugging Face directories, not GGUF; give the checkpoint that the file "
+        "was made from",
+        shown);
+  const Json* config = json_find(checkpoint.config(), "quantization_config");
+  if (config == nullptr) return;
+  unsupported(
+      "{}: is compressed already (quantization_config in config.json, quant_method {}); compress "
+      "starts from the original float checkpoint, as rounding twice loses twice",
+      shown, printable(json_text(*config, "quant_method", "unknown", "config.json")));
+}
+
+// A tied model's second copy of the matrix, which nobody reads.
+std::vector<std::string> dropped_tensors(const model::TensorMap& map, Plan& plan) {
+  std::vector<std::string> dropped;
+  if (!plan.tied) return dropped;
+  const std::string head = map.expected_name(Slot::kHead) + ".weight";
+  const auto embedding = map.find(Slot::kEmbedding);
+  if (map.checkpoint().find(head) == nullptr || (embedding && embedding->base + ".weight" == head))
+    return dropped;
+  plan.notes.push_back(fmt::format(
+      "{} is left out: config.json ties the head to the embedding, which is stored once", head));
+  dropped.push_back(head);
+  return dropped;
+}
+
+void check_resources(const StreamNeed& need, const CompressOptions& options, const std::string& out,
+                     Progress& progress) {
+  const std::uint64_t limit =
+      options.memory_limit != 0 ? options.memory_limit : machine_limits().memory_bytes;
+  const std::uint64_t room = io::free_bytes(out);
+  progress.note(fmt::format("needs {} of memory (limit {}) and {} of disk ({} free)",
+                            human_bytes(need.memory_bytes), human_bytes(limit),
+                            human_bytes(need.disk_bytes), human_bytes(room)));
+  if (need.memory_bytes > limit)
+    out_of_resources(
+        "compressing this model needs {} of memory, the limit is {}; raise --memory-limit or use "
+        "fewer --threads",
+        human_bytes(need.memory_bytes), human_bytes(limit));
+  // What an unfinished run has written already is not needed once more.
+  std::uint64_t written = 0;
+  std::error_code ignored;
+  for (fs::recursive_directory_iterator entry(out + ".partial", ignored), end; entry != end;
+       entry.increment(ignored))
+    if (entry->is_regular_file(ignored)) written += entry->file_size(ignored);
+  if (need.disk_bytes > room + written)
+    out_of_resources("{}: the artefact needs {} of disk, {} are free; make room or write elsewhere",
+                     printable(out, 400), human_bytes(need.disk_bytes), human_bytes(room));
+}
+
+io::LinearScheme linear_scheme(const PlannedUnit& unit) {
+  io::LinearScheme scheme{unit.scheme, std::nullopt};
+  if (unit.activations_are_named) scheme.activations = unit.activations;
+  return scheme;
+}
+
+// Matrices that no slot of the architecture has: a class as target would reach them too.
+bool has_unknown_matrices(const Plan& plan, const io::Checkpoint& checkpoint) {
+  std::unordered_map<std::string_view, bool> known;
+  for (const PlannedUnit& unit : plan.units) known[unit.base] = true;
+  for (const io::TensorInfo& tensor : checkpoint.tensors()) {
+    std::string_view base = tensor.name;
+    if (!base.ends_with(".weight") || tensor.shape.size() != 2) continue;
+    base.remove_suffix(7);
+    if (!known.contains(base)) return true;
+  }
+  return false;
+}
+
+Json artefact_config(const Plan& plan, const model::TensorMap& map, bool& portable) {
+  std::vector<io::NamedScheme> modules;
+  bool compressed = false;
+  portable = true;
+  for (const PlannedUnit& unit : plan.units) {
+    compressed |= unit.is_compressed();
+    portable &= !why_not_portable(unit, plan.tied);
+    io::NamedScheme module{unit.base, std::nullopt};
+    if (unit.is_compressed()) module.scheme = linear_scheme(unit);
+    if (module.scheme || model::is_linear(unit.unit.slot)) modules.push_back(std::move(module));
+  }
+  if (plan.tied) modules.push_back({map.expected_name(Slot::kHead), std::nullopt});
+  Json config = map.checkpoint().config();
+  if (!compressed) return config;
+  const std::string kv = plan.kv == "int8" || plan.kv == "int4" ? plan.kv : "";
+  config["quantization_config"] = io::write_quantization_config(
+      modules, portable ? io::QuantMethod::kCompressedTensors : io::QuantMethod::kFarthing,
+      !has_unknown_matrices(plan, map.checkpoint()), kv);
+  return config;
+}
+
+CompressReport make_report(const Plan& plan, std::span<const UnitResult> results,
+                           const io::Checkpoint& checkpoint) {
+  std::unordered_map<std::string_view, const UnitResult*> by_base;
+  for (const UnitResult& result : results) by_base[result.base] = &result;
+  CompressReport report;
+  std::uint64_t compressed_bytes = 0;
+  for (const PlannedUnit& unit : plan.units) {
+    UnitReport row;
+    row.base = unit.base;
+    row.scheme = scheme_name(unit.scheme);
+    row.asked = unit.asked;
+    if (unit.activations) row.activations = activation_name(unit.activations->mode);
+    row.weights = static_cast<std::uint64_t>(unit.weights());
+    const auto source = checkpoint.matrix(unit.base, 0, unit.slices);
+    row.bytes_before = source->bytes() * static_cast<std::uint64_t>(unit.slices);
+    row.bytes_after = row.bytes_before;
+    row.compressed = unit.is_compressed();
+    if (!unit.keep) {
+      row.bytes_after = 0;
+      for (const io::PlannedTensor& tensor : planned_tensors(unit, checkpoint))
+        row.bytes_after += tensor.bytes();
+      const UnitResult& result = *by_base.at(unit.base);
+      row.error = result.magnitude > 0 ? result.error / result.magnitude : 0;
+    }
+    if (row.compressed) {
+      report.compressed_weights += row.weights;
+      compressed_bytes += row.bytes_after;
+      report.mean_error += row.error * static_cast<double>(row.weights);
+    }
+    report.bytes_after += row.bytes_after;
+    report.bytes_after -= row.bytes_before;
+    report.units.push_back(std::move(row));
+  }
+  for (const io::TensorInfo& tensor : checkpoint.tensors())
+    report.bytes_before += tensor.bytes.size();
+  report.bytes_after += report.bytes_before;
+  if (report.compressed_weights > 0) {
+    const auto count = static_cast<double>(report.compressed_weights);
+    report.mean_error /= count;
+    report.bits_per_weight = static_cast<double>(compressed_bytes) * 8 / count;
+  }
+  return report;
+}
+
+std::string artefact_text(const Plan& plan, const CompressReport& report, const Recipe& recipe,
+                          const std::string& tool_version) {
+  io::Artefact artefact;
+  artefact.source_sha256 = report.source_sha256;
+  artefact.recipe = report.recipe;
+  artefact.seed = static_cast<std::uint64_t>(recipe.seed);
+  artefact.tool_version = tool_version;
+  artefact.kv = report.kv;
+  for (std::size_t i = 0; i < plan.units.size(); ++i) {
+    const PlannedUnit& unit = plan.units[i];
+    artefact.layers.push_back({.name = unit.base,
+                               .scheme = report.units[i].scheme,
+                               .activations = unit.activations.value_or(ActivationScheme{}),
+                               .error = report.units[i].error});
+  }
+  return io::write_artefact(artefact);
+}
+
+}  // namespace
+
+EndNames end_names(const io::Checkpoint& checkpoint) {
+  const model::Architecture& architecture = model::find_architecture(checkpoint.config());
+  const model::ModelConfig config =
+      model::read_config(architecture, checkpoint.config(), checkpoint.is_gguf());
+  const model::TensorMap map(architecture, config, checkpoint);
+  return {map.expected_name(Slot::kEmbedding), map.expected_name(Slot::kHead)};
+}
+
+void check_places(const std::string& model, const std::string& out) {
+  std::error_code ignored;
+  const fs::path source = fs::weakly_canonical(model, ignored);
+  fs::path place = fs::weakly_canonical(out, ignored);
+  if (!place.has_filename()) place = place.parent_path();
+  const auto inside = [](const fs::path& inner, const fs::path& outer) {
+    return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first ==
+           outer.end();
+  };
+  if (!fs::exists(source, ignored) || source.empty() || place.empty()) return;
+  if (inside(place, source))
+    usage_error("{}: lies inside the model {}; write to a place outside of it", printable(out, 400),
+                printable(model, 400));
+  if (inside(source, place))
+    usage_error("{}: holds the model {}; write to another place", printable(out, 400),
+                printable(model, 400));
+}
+
+CompressReport compress(Runtime& runtime, const io::Checkpoint& checkpoint, const std::string& out,
+                        Recipe recipe, const CompressOptions& options, Progress& progress) {
+  const auto start = std::chrono::steady_clock::now();
+  check_places(checkpoint.path(), out);
+  refuse_source(checkpoint);
+  if (recipe.kv.empty()) recipe.kv = kDefaultKv;
+  const auto steps = make_steps(recipe);
+  const model::Architecture& architecture = model::find_architecture(checkpoint.config());
+  const model::ModelConfig config = model::read_config(architecture, checkpoint.config(), false);
+  const model::TensorMap map(architecture, config, checkpoint);
+  Plan plan = make_plan(recipe, map, options.plan);
+  for (const auto& step : steps) step->prepare(plan);
+  make_portable(plan);
+  const std::vector<std::string> dropped = dropped_tensors(map, plan);
+  for (const std::string& note : plan.notes) progress.note(note);
+
+  const std::vector<Shard> shards = lay_out(plan, checkpoint, dropped, options.shard_bytes);
+  check_resources(stream_need(shards, runtime.pool.size()), options, out, progress);
+  const std::string recipe_words = recipe_text(recipe);
+  const std::string source = io::hash_checkpoint(checkpoint);
+  const std::string key = sha256_hex(fmt::format("{}\n{}\n{}\n{}\n{}\n{}", options.tool_version,
+                                                 source, recipe_words, options.plan.portable,
+                                                 options.plan.uniform_fused, options.shard_bytes));
+  io::ArtefactWriter writer(out, key, static_cast<int>(shards.size()), options.replace);
+  int resumed = 0;
+  for (int i = 0; i < writer.shards(); ++i) resumed += writer.has(i) ? 1 : 0;
+  if (resumed > 0)
+    progress.note(fmt::format("goes on: {} of {} shards are done", resumed, writer.shards()));
+
+  const auto results = stream_shards({runtime, map, steps, shards, progress}, writer);
+  CompressReport report = make_report(plan, results, checkpoint);
+  report.notes = plan.notes;
+  report.recipe = recipe_words;
+  report.kv = recipe.kv;
+  report.source_sha256 = source;
+  for (const std::string& name : dropped) report.bytes_after -= checkpoint.find(name)->bytes.size();
+  report.shards = writer.shards();
+  report.resumed_shards = resumed;
+  writer.write_file("config.json", artefact_config(plan, map, report.portable).dump(2) + "\n");
+  writer.write_file(io::kArtefactFile, artefact_text(plan, report, recipe, options.tool_version));
+  writer.copy_texts(checkpoint);
+  writer.finish();
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return report;
+}
+
+}  // namespace farthing::compress

@@ -1,0 +1,55 @@
+// Rows of a matrix on their way from the checkpoint to the artefact. Slabs bound the memory: a head
+// or embedding of a large vocabulary is never in memory at once.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "compress/layout.h"
+#include "compress/step.h"
+#include "compress/stream_blocks.h"
+#include "core/progress.h"
+#include "core/runtime.h"
+#include "io/planned_safetensors.h"
+
+namespace farthing::compress {
+
+inline constexpr std::uint64_t kSlabBytes = 32u << 20;
+
+// Rows of a slab: a multiple of 32, because the zero points of 32 rows share words, so that parts
+// of slabs follow one another without a seam.
+std::int64_t slab_rows(Shape shape);
+// Memory for one slab of this unit.
+std::uint64_t slab_need(const PlannedUnit& unit, int threads);
+
+class SlabWriter {
+ public:
+  SlabWriter(Runtime& runtime, const model::TensorMap& map, io::PlannedSafetensors& file)
+      : runtime_(runtime), map_(map), file_(file) {}
+
+  // Reads the unit, rounds it and writes its tensors, the first of which is number `first` of the
+  // file. `worked` is called with the number of weights after each slab.
+  UnitResult write(const PlannedUnit& unit, const Rounder& rounder, std::size_t first,
+                   FunctionRef<void(std::int64_t)> worked);
+
+ private:
+  struct Place {
+    const PlannedUnit& unit;
+    std::size_t first;
+    int slice;
+  };
+  void write_slice(const Place& place, const Rounder& rounder, UnitResult& result,
+                   FunctionRef<void(std::int64_t)> worked);
+  QuantizedTensor load(const PlannedUnit& unit, int slice) const;
+  void read_rows(const Place& place, const QuantizedTensor& source, std::int64_t first,
+                 MatrixView<float> rows);
+  void add_error(const QuantizedTensor& made, MatrixView<const float> rows, UnitResult& result);
+  void write_parts(const Place& place, const QuantizedTensor& made, std::int64_t first_row);
+
+  Runtime& runtime_;
+  const model::TensorMap& map_;
+  io::PlannedSafetensors& file_;
+  Matrix<float> floats_;
+};
+
+}  // namespace farthing::compress

@@ -1,0 +1,78 @@
+// A compression step is one file in steps/ and one row of the table in steps/registry.cc.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "compress/plan.h"
+#include "compress/recipe.h"
+#include "core/runtime.h"
+#include "formats/quantized_tensor.h"
+#include "tensor/matrix_view.h"
+
+namespace farthing::calibrate {
+struct LinearStatistics;  // what calibration data says about the inputs of a linear
+}
+
+namespace farthing::compress {
+
+class Block;  // block.h: one block's matrices and vectors, as floats while a step edits them
+
+// What a step wants to know about a linear's inputs, as bits. Calibration collects the union over
+// the steps; a recipe without calibration data has none of it.
+enum Statistic : unsigned {
+  kNoStatistics = 0,
+  kMeanMagnitude = 1,  // mean |x_j|
+  kPeakMagnitude = 2,  // max |x_j|
+  kSecondMoment = 4,   // sum x_j^2
+  kHessian = 8,        // sum x x^T
+};
+
+// Rounds rows of one matrix; made once a matrix, called by several threads on different rows.
+class Rounder {
+ public:
+  virtual ~Rounder() = default;
+  // rows (n, in), the first being row `first` of the matrix, become rows out_first.. of `out`.
+  // Error: bad input naming row and column of `out` for a weight that is not finite.
+  virtual void round(std::int64_t first, MatrixView<const float> rows, QuantizedTensor& out,
+                     std::int64_t out_first) const = 0;
+};
+
+class Step {
+ public:
+  virtual ~Step() = default;
+  virtual unsigned statistics(const PlannedUnit&) const { return kNoStatistics; }
+  // Whether transform() must see the blocks as floats. Steps that only round work on slabs of rows.
+  virtual bool transforms() const { return false; }
+  // Before anything is read: may change schemes through plan.substitute().
+  virtual void prepare(Plan& plan) { (void)plan; }
+  // For each block in order, before its matrices are rounded: changes weights so that the model's
+  // function stays (folded scales, rotations) or barely changes (pruning).
+  virtual void transform(Runtime&, Block&) {}
+  // How to round a matrix; null when this step does not round. inputs: null without calibration.
+  virtual std::unique_ptr<Rounder> rounder(const PlannedUnit&,
+                                           const calibrate::LinearStatistics* inputs) {
+    (void)inputs;
+    return nullptr;
+  }
+};
+
+struct StepRow {
+  std::string_view name, summary;
+  std::span<const std::string_view> keys;  // of its options
+  bool rounds = false;
+  std::unique_ptr<Step> (*make)(const Setting& options);  // Error: bad input
+};
+std::span<const StepRow> step_table();
+
+// The recipe's steps; a recipe that rounds nothing gets the default, rtn, at its end. Error: bad
+// input for an unknown step or option (names the nearest) and for two steps that round.
+std::vector<std::unique_ptr<Step>> make_steps(Recipe& recipe);
+
+// --method: a name and the step it is short for. Error: usage, lists what is known.
+StepSetting step_of_method(std::string_view method);
+
+}  // namespace farthing::compress

@@ -1,0 +1,187 @@
+#include "compress/stream_blocks.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "compress/slab.h"
+#include "core/error.h"
+#include "core/text.h"
+#include "formats/format.h"
+#include "io/plain_matrix.h"
+
+namespace farthing::compress {
+namespace {
+
+constexpr std::uint64_t kFixedBytes = 64u << 20;  // program, tables, tokenizer files in passing
+constexpr std::size_t kCopyBytes = 8u << 20;
+
+std::int64_t weights_of(const Item& item) {
+  if (item.unit != nullptr) return item.unit->weights();
+  std::int64_t count = 1;
+  for (const std::int64_t size : item.copied->shape) count *= size;
+  return count;
+}
+
+class ShardStream {
+ public:
+  ShardStream(const StreamJob& job) : job_(job) {
+    for (const Shard& shard : job.shards)
+      for (const Piece& piece : shard.pieces)
+        for (const Item& item : piece.items) total_ += weights_of(item);
+  }
+
+  void skip(const Shard& shard) {
+    for (const Piece& piece : shard.pieces)
+      for (const Item& item : piece.items) done_ += weights_of(item);
+  }
+
+  std::vector<UnitResult> write(const Shard& shard, io::PlannedSafetensors& file) {
+    std::vector<UnitResult> results;
+    std::size_t tensor = 0;
+    SlabWriter slabs(job_.runtime, job_.map, file);
+    for (const Piece& piece : shard.pieces) {
+      for (const Item& item : piece.items) {
+        if (item.copied != nullptr) {
+          copy(*item.copied, tensor++, file);
+          report(weights_of(item));
+          continue;
+        }
+        const auto rounder = rounder_of(*item.unit);
+        results.push_back(
+            slabs.write(*item.unit, *rounder, tensor, [&](std::int64_t n) { report(n); }));
+        tensor += planned_tensors(*item.unit, job_.map.checkpoint()).size();
+      }
+    }
+    return results;
+  }
+
+ private:
+  // The last step that rounds this matrix.
+  std::unique_ptr<Rounder> rounder_of(const PlannedUnit& unit) const {
+    std::unique_ptr<Rounder> rounder;
+    for (const auto& step : job_.steps)
+      if (auto made = step->rounder(unit, nullptr)) rounder = std::move(made);
+    if (rounder == nullptr)
+      throw Error(Fault::kInternal, fmt::format("{}: no step rounds it", unit.base));
+    return rounder;
+  }
+
+  void report(std::int64_t weights) {
+    done_ += weights;
+    constexpr std::int64_t kUnit = 1'000'000;
+    if (total_ < 10 * kUnit)
+      job_.progress.update("weights", done_, total_);
+    else
+      job_.progress.update("million weights", done_ / kUnit, total_ / kUnit);
+    if (job_.progress.cancelled())
+      throw Error(Fault::kInterrupted, "interrupted; the same command goes on where it stopped");
+  }
+
+  void copy(const io::TensorInfo& tensor, std::size_t number, io::PlannedSafetensors& file) {
+    check_numbers(tensor);
+    for (std::size_t at = 0; at < tensor.bytes.size(); at += kCopyBytes) {
+      const ByteSpan piece =
+          tensor.bytes.subspan(at, std::min(kCopyBytes, tensor.bytes.size() - at));
+      file.write(number, at, piece);
+      QuantizedTensor read;
+      read.parts.push_back(Bytes::borrow(piece));
+      job_.map.checkpoint().release(read);
+    }
+  }
+
+  // What is copied is not rounded, but a NaN in a norm ruins a model as surely as one in a linear.
+  void check_numbers(const io::TensorInfo& tensor) const {
+    const bool is_float = tensor.dtype == "F32" || tensor.dtype == "BF16" || tensor.dtype == "F16";
+    if (!is_float || tensor.bytes.empty()) return;
+    io::TensorInfo flat = tensor;  // one row, whatever its rank
+    flat.shape = {weights_of({nullptr, &tensor})};
+    const QuantizedTensor numbers = io::plain_matrix(flat, 0, 1, job_.map.checkpoint().path());
+    const std::int64_t cols =
+        tensor.shape.empty() ? 1 : std::max<std::int64_t>(tensor.shape.back(), 1);
+    const std::int64_t rows = numbers.shape.cols / cols;
+    const auto width = static_cast<std::int64_t>(tensor.bytes.size()) / numbers.shape.cols;
+    job_.runtime.parallel(
+        rows, std::max<std::int64_t>(1, 65536 / cols), [&](std::int64_t begin, std::int64_t end) {
+          std::vector<float> row(static_cast<std::size_t>(cols));
+          for (std::int64_t r = begin; r < end; ++r) {
+            QuantizedTensor one{numbers.format, {1, cols}, numbers.scheme, {}};
+            one.parts.push_back(Bytes::borrow(
+                numbers.parts[0].view().subspan(static_cast<std::size_t>(r * cols * width),
+                                                static_cast<std::size_t>(cols * width))));
+            one.format->dequantize(one, 0, {row.data(), 1, cols});
+            for (std::size_t j = 0; j < row.size(); ++j)
+              if (!std::isfinite(row[j]))
+                bad_input(
+                    "{}: {} has the weight {} in row {}, column {}; weights must be numbers: the "
+                    "file is damaged, or the training that made it went wrong",
+                    printable(job_.map.checkpoint().path(), 400), printable(tensor.name), row[j], r,
+                    j);
+          }
+        });
+  }
+
+  const StreamJob& job_;
+  std::int64_t total_ = 0, done_ = 0;
+};
+
+std::vector<io::PlannedTensor> tensors_of(const Shard& shard, const io::Checkpoint& checkpoint) {
+  std::vector<io::PlannedTensor> tensors;
+  for (const Piece& piece : shard.pieces)
+    for (const Item& item : piece.items) {
+      if (item.copied != nullptr) {
+        tensors.push_back(planned_tensor(*item.copied));
+        continue;
+      }
+      for (io::PlannedTensor& tensor : planned_tensors(*item.unit, checkpoint))
+        tensors.push_back(std::move(tensor));
+    }
+  return tensors;
+}
+
+Json to_note(const std::vector<UnitResult>& results) {
+  Json note = Json::array();
+  for (const UnitResult& result : results)
+    note.push_back({result.base, result.error, result.magnitude});
+  return note;
+}
+
+void read_note(const Json& note, std::vector<UnitResult>& results) {
+  for (const Json& entry : note)
+    results.push_back(
+        {entry.at(0).get<std::string>(), entry.at(1).get<double>(), entry.at(2).get<double>()});
+}
+
+}  // namespace
+
+StreamNeed stream_need(std::span<const Shard> shards, int threads) {
+  StreamNeed need;
+  std::uint64_t slab = 0;
+  for (const Shard& shard : shards) {
+    need.disk_bytes += shard.bytes + (1u << 20);
+    for (const Piece& piece : shard.pieces)
+      for (const Item& item : piece.items)
+        if (item.unit != nullptr) slab = std::max(slab, slab_need(*item.unit, threads));
+  }
+  need.memory_bytes = slab + kFixedBytes;
+  return need;
+}
+
+std::vector<UnitResult> stream_shards(const StreamJob& job, io::ArtefactWriter& writer) {
+  std::vector<UnitResult> results;
+  ShardStream stream(job);
+  for (int i = 0; i < writer.shards(); ++i) {
+    const Shard& shard = job.shards[static_cast<std::size_t>(i)];
+    if (writer.has(i)) {
+      read_note(writer.note(i), results);
+      stream.skip(shard);
+      continue;
+    }
+    const auto file = writer.begin_shard(i, tensors_of(shard, job.map.checkpoint()));
+    std::vector<UnitResult> made = stream.write(shard, *file);
+    writer.finish_shard(i, *file, to_note(made));
+    for (UnitResult& result : made) results.push_back(std::move(result));
+  }
+  return results;
+}
+
+}  // namespace farthing::compress
