@@ -15,8 +15,9 @@ namespace farthing::text {
 
 struct TemplateLimits {
   std::int64_t steps = 5'000'000;  // evaluated nodes
-  int depth = 200;                 // nested calls and expressions
+  int depth = 200;                 // macros and recursive loops that call each other
   std::size_t output_bytes = 16u << 20;
+  std::size_t memory_bytes = 256u << 20;  // of the values that a rendering holds
 };
 
 class ChatTemplate {
