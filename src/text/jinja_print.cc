@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "text/jinja_runtime.h"
+#include "text/jinja_sort.h"
 #include "text/jinja_unicode.h"
 
 namespace farthing::text::jinja {
@@ -241,8 +242,7 @@ class JsonPrinter {
     std::vector<const std::pair<Value, Value>*> items;
     for (const auto& item : dict.items) items.push_back(&item);
     if (sort_)
-      std::stable_sort(items.begin(), items.end(),
-                       [](const auto* a, const auto* b) { return less(a->first, b->first); });
+      merge_sort(items, [](const auto* b, const auto* a) { return less(b->first, a->first); });
     out_ += '{';
     ++level_;
     bool first = true;

@@ -4,6 +4,7 @@
 
 #include "text/jinja_filters.h"
 #include "text/jinja_methods.h"
+#include "text/jinja_sort.h"
 #include "text/jinja_unicode.h"
 
 namespace farthing::text::jinja {
@@ -80,31 +81,11 @@ Value join(Runtime& runtime, In value, Arguments& arguments) {
   return runtime.string(out.take());
 }
 
-// A stable merge sort that stays inside its arrays whatever the comparison says.
-template <class Less>
-void sort_indices(std::vector<std::size_t>& order, const Less& before) {
-  std::vector<std::size_t> scratch(order.size());
-  for (std::size_t width = 1; width < order.size(); width *= 2) {
-    for (std::size_t low = 0; low < order.size(); low += 2 * width) {
-      const std::size_t middle = std::min(low + width, order.size());
-      const std::size_t high = std::min(low + 2 * width, order.size());
-      std::size_t a = low;
-      std::size_t b = middle;
-      for (std::size_t to = low; to < high; ++to) {
-        spend(1);
-        const bool right = a == middle || (b < high && before(order[b], order[a]));
-        scratch[to] = order[right ? b++ : a++];
-      }
-    }
-    order.swap(scratch);
-  }
-}
-
 Values sorted(const Values& items, const Values& keys, bool reverse) {
   std::vector<std::size_t> order(items.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  sort_indices(order, [&](std::size_t a, std::size_t b) {
-    return reverse ? less(keys[b], keys[a]) : less(keys[a], keys[b]);
+  merge_sort(order, [&](std::size_t b, std::size_t a) {
+    return reverse ? less(keys[a], keys[b]) : less(keys[b], keys[a]);
   });
   Values out;
   out.reserve(items.size());
