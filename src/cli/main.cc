@@ -5,6 +5,7 @@
 #include <new>
 
 #include "cli/common.h"
+#include "cli/shrunk_file.h"
 #include "cli/verbs.h"
 #include "core/error.h"
 
@@ -41,6 +42,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using farthing::Fault;
+  farthing::cli::report_shrunk_files();
   try {
     return farthing::cli::run(argc, argv);
   } catch (const farthing::Error& error) {

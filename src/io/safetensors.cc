@@ -126,6 +126,7 @@ TensorInfo read_tensor(const std::string& name, const Json& entry, ByteSpan data
 }
 
 void read_metadata(const Json& entry, std::string_view where, Safetensors& out) {
+  if (entry.is_null()) return;  // the reference reader allows it, and MLX writes it
   if (!entry.is_object())
     bad_input("{}: __metadata__ must be an object of strings; found {}", where, json_shown(entry));
   for (const auto& [key, value] : entry.items()) {

@@ -2,7 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
+#include <csignal>
+#include <cstring>
 #include <filesystem>
 
 #include "tests/io/files.h"
@@ -40,6 +43,39 @@ TEST(MappedFile, NamesTheFileThatAnAddressBelongsTo) {
     EXPECT_EQ(mapped_file_at(&dir), nullptr);
   }
   EXPECT_EQ(mapped_file_at(address), nullptr);
+}
+
+void report_and_exit(int, siginfo_t* info, void*) {
+  const char* path = mapped_file_at(info->si_addr);
+  _exit(path != nullptr && std::strstr(path, "shrinking") != nullptr ? 3 : 99);
+}
+
+// What the command line does, in a child: the parent must survive.
+TEST(MappedFile, IsNamedWhenItWasCutShortWhileMapped) {
+  const TempDir dir;
+  const MappedFile file(dir.write("shrinking", std::string(100'000, 'x')));
+  const pid_t child = fork();
+  if (child == 0) {
+    struct sigaction action = {};
+    action.sa_sigaction = report_and_exit;
+    action.sa_flags = SA_SIGINFO;
+    sigaction(SIGBUS, &action, nullptr);
+    std::filesystem::resize_file(dir.path("shrinking"), 10);
+    volatile std::byte read = file.bytes()[90'000];
+    static_cast<void>(read);
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 3);
+}
+
+TEST(MappedFile, OutlivesTheNameOfItsFile) {
+  const TempDir dir;
+  const MappedFile file(dir.write("a", "hello"));
+  std::filesystem::remove(dir.path("a"));
+  EXPECT_EQ(static_cast<char>(file.bytes()[4]), 'o');
 }
 
 TEST(MappedFile, RefusesWhatIsNotARegularReadableFile) {

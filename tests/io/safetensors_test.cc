@@ -28,6 +28,7 @@ TEST(Safetensors, GivesNameTypeShapeAndBytes) {
 
 TEST(Safetensors, AllowsScalarsEmptyTensorsAndNoTensorsAtAll) {
   EXPECT_TRUE(parse(safetensors("{}")).tensors.empty());
+  EXPECT_TRUE(parse(safetensors(R"({"__metadata__":null})")).tensors.empty());
   const auto content =
       parse(safetensors(R"({"s":{"dtype":"F32","shape":[],"data_offsets":[0,4]},)"
                         R"("e":{"dtype":"F32","shape":[0,7],"data_offsets":[4,4]},)"
