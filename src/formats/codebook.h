@@ -10,9 +10,6 @@ namespace farthing {
 
 using Levels = std::array<float, 16>;
 
-// The code of the level nearest to x; the lower one of two that are equally near.
-std::uint8_t nearest_level(const Levels& levels, float x);
-
 // The scale, rounded to the type, that puts the largest weight on the outermost level or, unless
 // the method is kMinMax, the one around it of least weighted squared error; codes (n) are written
 // for it. Infinite when the type has no such scale. Error: usage for kHqq, which has no zero point

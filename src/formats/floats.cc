@@ -2,7 +2,6 @@
 #include <cmath>
 
 #include "formats/parts.h"
-#include "formats/rows.h"
 
 namespace farthing {
 namespace {
@@ -69,7 +68,9 @@ void quantize(QuantizedTensor& tensor, std::int64_t first_row, MatrixView<const 
 
 template <class T>
 Format format() {
-  return {Float<T>::kName, holds<T>, parts<T>, dequantize<T>, quantize<T>};
+  Format format{Float<T>::kName, holds<T>, parts<T>, dequantize<T>, quantize<T>};
+  format.named = WeightScheme{.element = Float<T>::kElement, .bits = 8 * sizeof(T)};
+  return format;
 }
 
 }  // namespace

@@ -65,6 +65,9 @@ struct Format {
   // The inverse, for steps that choose codes themselves. The scales must be numbers of the scheme's
   // scale type, and the offsets scale * (bias - zero point). Null where nothing writes the format.
   void (*write_grid)(QuantizedTensor&, std::int64_t row, const GridRow&) = nullptr;
+  // The scheme that parse_scheme() gives for the format's own name; families of schemes have their
+  // grammar in quant_scheme.cc instead.
+  std::optional<WeightScheme> named = {};
 };
 
 std::span<const Format> formats();

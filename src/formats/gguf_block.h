@@ -127,6 +127,14 @@ struct BlockFormat {
 
   static Format row() {
     Format format{Block::kName, holds, parts, dequantize, nullptr, grid, read_grid, nullptr};
+    format.named =
+        WeightScheme{.element = Block::kCodebook != nullptr ? Element::kIq4nl : Element::kInt,
+                     .bits = Block::kBits,
+                     .strategy = Strategy::kGroup,
+                     .group_size = Block::kGroup,
+                     .symmetric = !Block::kOffsets,
+                     .zero_point = Block::kOffsets ? ZeroPoint::kFloat : ZeroPoint::kNone,
+                     .block = Block::kName};
     if constexpr (kRounded) format.quantize = quantize;
     if constexpr (kWritten) format.write_grid = write_grid;
     return format;

@@ -1,6 +1,5 @@
 // GGUF's iq4_nl and iq4_xs: nibbles that index a table of 16 levels, denser near zero.
 #include "formats/gguf_block.h"
-#include "formats/rows.h"
 
 namespace farthing {
 namespace {

@@ -1,7 +1,6 @@
 // GGUF's k-quants: super-blocks of 256 inputs, whose groups of 16 or 32 have small integer scales
 // (and minima) under one FP16 factor. A group's scale d * sc is exact in FP32.
 #include "formats/gguf_block.h"
-#include "formats/rows.h"
 
 namespace farthing {
 namespace {

@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "formats/gguf_block.h"
-#include "formats/rows.h"
 
 namespace farthing {
 namespace {

@@ -15,6 +15,7 @@ namespace {
 constexpr float kPower = 0.7f;
 constexpr float kGrowth = 1.01f;
 constexpr int kRounds = 20;
+constexpr double kPlateau = 1.00001;
 
 // The proximal step of |e|^p: soft thresholding whose threshold falls with the size of e.
 F4 soften(F4 e, float beta) {
@@ -44,7 +45,9 @@ GroupGrid GroupRounder::half_quadratic() const {
       }
     }
     const double now = lanes::sum4(wrong);
-    if (!(now < least)) break;
+    // The error stands still while as many weights lie above their level as below: go on there, and
+    // do not let the last bits of a sum decide.
+    if (!(now <= least * kPlateau)) break;
     least = now;
     best = zero;
     zero = static_cast<float>(lanes::sum4(moved) / static_cast<double>(size_));

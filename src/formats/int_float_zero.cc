@@ -2,7 +2,6 @@
 //   .weight_zero_point  (rows, groups) in the type of the scales.
 // Only Farthing reads it.
 #include "formats/int_packed.h"
-#include "formats/rows.h"
 
 namespace farthing {
 namespace {

@@ -74,11 +74,7 @@ struct IntFormat {
                           options.importance.empty() ? options.importance
                                                      : options.importance.subspan(begin, count),
                           std::span(codes).subspan(begin, count));
-        if (!std::isfinite(grid.scale))
-          bad_input(
-              "the weights of row {} from column {} on need a scale beyond the range of {}: store "
-              "the layer's scales as BF16 or FP32, or keep the layer in bf16",
-              row, begin, scale_dtype(tensor.scheme.scale));
+        check_scale(grid.scale, tensor.scheme.scale, row, g * inputs);
         store_scale(tensor.parts[1], scales + g, tensor.scheme.scale, grid.scale);
         if (!tensor.scheme.symmetric) Layout::store_zero(tensor, row, g, grid.zero);
       }

@@ -8,7 +8,6 @@
 #include <atomic>
 
 #include "formats/packing.h"
-#include "formats/rows.h"
 
 namespace farthing {
 namespace {

@@ -3,7 +3,6 @@
 //   .weight_scale       (rows, groups)
 //   .weight_zero_point  I8 (rows, groups), asymmetric only
 #include "formats/int_grid.h"
-#include "formats/rows.h"
 
 namespace farthing {
 namespace {

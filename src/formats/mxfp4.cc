@@ -8,7 +8,6 @@
 
 #include "formats/packing.h"
 #include "formats/parts.h"
-#include "formats/rows.h"
 
 namespace farthing {
 namespace {
@@ -137,7 +136,10 @@ Grid grid(const QuantizedTensor&) {
 }  // namespace
 
 Format mxfp4_format() {
-  return {"mxfp4", holds, parts, dequantize, quantize, grid, read_grid, write_grid};
+  Format format{"mxfp4", holds, parts, dequantize, quantize, grid, read_grid, write_grid};
+  format.named = WeightScheme{
+      .element = Element::kE2m1, .bits = 4, .strategy = Strategy::kGroup, .group_size = kGroup};
+  return format;
 }
 
 }  // namespace farthing

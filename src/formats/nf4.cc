@@ -8,7 +8,6 @@
 #include "formats/codebook.h"
 #include "formats/packing.h"
 #include "formats/parts.h"
-#include "formats/rows.h"
 
 namespace farthing {
 namespace {
@@ -82,11 +81,8 @@ void quantize(QuantizedTensor& tensor, std::int64_t first_row, MatrixView<const 
           kLevels, part(rows.row(r)),
           options.importance.empty() ? options.importance : part(options.importance),
           options.method, tensor.scheme.scale, part(std::span(codes)));
-      if (!std::isfinite(scales[g]))
-        bad_input(
-            "the weights of row {} from column {} on need a scale beyond the range of {}: store "
-            "the layer's scales as BF16 or FP32, or keep the layer in bf16",
-            first_row + r, g * inputs, scale_dtype(tensor.scheme.scale));
+      check_scale(scales[g], tensor.scheme.scale, first_row + r,
+                  static_cast<std::int64_t>(g * inputs));
     }
     write_grid(tensor, first_row + r, {codes, scales, {}});
   }

@@ -46,4 +46,12 @@ void check_finite(MatrixView<const float> rows, std::int64_t first_row) {
   }
 }
 
+void check_scale(float scale, ScaleType type, std::int64_t row, std::int64_t column) {
+  if (!std::isfinite(scale))
+    bad_input(
+        "the weights of row {} from column {} on need a scale beyond the range of {}: store the "
+        "layer's scales as BF16 or FP32, or keep the layer in bf16",
+        row, column, scale_dtype(type));
+}
+
 }  // namespace farthing

@@ -66,5 +66,7 @@ Part scale_part(Shape shape, const WeightScheme& scheme);
 
 // Error: bad input, unless every weight is finite; `first_row` is the matrix's place in the tensor.
 void check_finite(MatrixView<const float> rows, std::int64_t first_row);
+// Error: bad input, when the scale for weights of `row` from `column` on came out infinite.
+void check_scale(float scale, ScaleType type, std::int64_t row, std::int64_t column);
 
 }  // namespace farthing

@@ -16,50 +16,10 @@ namespace {
 
 constexpr std::array<std::int64_t, 5> kGroups = {16, 32, 64, 128, 256};
 
-// GGUF block types: what a reader of the scheme needs to know; the numbers are in gguf_*.cc.
-struct BlockType {
-  std::string_view name;
-  int bits;
-  std::int64_t group;
-  bool symmetric;
-  Element element = Element::kInt;
-};
-constexpr std::array kBlockTypes = {
-    BlockType{"q4_0", 4, 32, true},
-    BlockType{"q4_1", 4, 32, false},
-    BlockType{"q5_0", 5, 32, true},
-    BlockType{"q5_1", 5, 32, false},
-    BlockType{"q8_0", 8, 32, true},
-    BlockType{"q2_k", 2, 16, false},
-    BlockType{"q3_k", 3, 16, true},
-    BlockType{"q4_k", 4, 32, false},
-    BlockType{"q5_k", 5, 32, false},
-    BlockType{"q6_k", 6, 16, true},
-    BlockType{"iq4_nl", 4, 32, true, Element::kIq4nl},
-    BlockType{"iq4_xs", 4, 32, true, Element::kIq4nl},
-};
-
-WeightScheme block_scheme(const BlockType& type) {
-  WeightScheme scheme;
-  scheme.element = type.element;
-  scheme.bits = type.bits;
-  scheme.strategy = Strategy::kGroup;
-  scheme.group_size = type.group;
-  scheme.symmetric = type.symmetric;
-  scheme.zero_point = type.symmetric ? ZeroPoint::kNone : ZeroPoint::kFloat;
-  scheme.block = type.name;
-  return scheme;
-}
-
-WeightScheme float_scheme(Element element, int bits) {
+WeightScheme grouped(Element element, int bits, std::int64_t group) {
   WeightScheme scheme;
   scheme.element = element;
   scheme.bits = bits;
-  return scheme;
-}
-
-WeightScheme grouped(Element element, int bits, std::int64_t group) {
-  WeightScheme scheme = float_scheme(element, bits);
   scheme.strategy = group > 0 ? Strategy::kGroup : Strategy::kChannel;
   scheme.group_size = group;
   return scheme;
@@ -129,14 +89,7 @@ std::optional<WeightScheme> parse_weight_only(std::string_view text) {
   return scheme;
 }
 
-std::optional<WeightScheme> parse_single(std::string_view text) {
-  if (text == "fp32") return float_scheme(Element::kF32, 32);
-  if (text == "bf16") return float_scheme(Element::kBf16, 16);
-  if (text == "fp16") return float_scheme(Element::kF16, 16);
-  if (text == "fp8") return float_scheme(Element::kF8e4m3, 8);
-  if (text == "mxfp4") return grouped(Element::kE2m1, 4, 32);
-  for (const BlockType& type : kBlockTypes)
-    if (text == type.name) return block_scheme(type);
+std::optional<WeightScheme> parse_nf4(std::string_view text) {
   if (!take(text, "nf4")) return std::nullopt;
   const auto group = take_group(text);
   if (!group || !text.empty()) return std::nullopt;
@@ -144,8 +97,9 @@ std::optional<WeightScheme> parse_single(std::string_view text) {
 }
 
 std::vector<std::string> all_names() {
-  std::vector<std::string> names = {"fp32", "bf16", "fp16", "fp8", "w8a8", "w8a8-static", "mxfp4"};
-  for (const BlockType& type : kBlockTypes) names.emplace_back(type.name);
+  std::vector<std::string> names = {"w8a8", "w8a8-static"};
+  for (const Format& format : formats())
+    if (format.named) names.emplace_back(format.name);
   std::vector<std::string> groups = {"c"};
   for (const std::int64_t group : kGroups) groups.push_back(fmt::format("g{}", group));
   for (const std::string& group : groups) {
@@ -170,18 +124,24 @@ QuantScheme parse_scheme(std::string_view name) {
   for (char& c : lower)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   if (const auto both = parse_both(lower)) return *both;
-  std::optional<WeightScheme> weights = parse_single(lower);
+  std::optional<WeightScheme> weights;
+  std::string own;
+  for (const Format& format : formats()) {
+    if (!format.named) continue;
+    own += fmt::format("{} ", format.name);
+    if (format.name == lower) weights = format.named;
+  }
+  if (!weights) weights = parse_nf4(lower);
   if (!weights) weights = parse_weight_only(lower);
   if (weights) return {*weights, resolve_activations(*weights, nullptr)};
   const std::vector<std::string> known = all_names();
   const std::vector<std::string_view> views(known.begin(), known.end());
   const std::string near = nearest_name(lower, views);
   usage_error(
-      "unknown scheme '{}'{}; known: fp32 bf16 fp16 fp8, w2..w8 with c or g16 g32 g64 g128 g256 "
-      "and "
-      "-asym or -asymf at will (w4g64, w8c, w3g32-asym), w8a8 w8a8g64 w8a8-static w4a8g64, nf4g64 "
-      "mxfp4, q4_0 q4_1 q5_0 q5_1 q8_0 q2_k q3_k q4_k q5_k q6_k iq4_nl iq4_xs",
-      printable(name), near.empty() ? "" : fmt::format(" (did you mean {}?)", near));
+      "unknown scheme '{}'{}; known: {}and w2..w8 with c or g16 g32 g64 g128 g256 and -asym or "
+      "-asymf "
+      "at will (w4g64, w8c, w3g32-asym), w8a8 w8a8g64 w8a8-static w4a8g64, nf4g64",
+      printable(name), near.empty() ? "" : fmt::format(" (did you mean {}?)", near), own);
 }
 
 std::string scheme_name(const WeightScheme& scheme) {

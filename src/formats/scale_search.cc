@@ -22,6 +22,7 @@ GroupGrid GroupRounder::shrink() const {
       least = error;
       best = grid;
     }
+    if (error > 8 * least) break;  // nearly everything clips: further on it only grows
   }
   return best;
 }

@@ -1,9 +1,10 @@
-// nf4 and mxfp4.
+// nf4, mxfp4 and fp8.
 #include <cmath>
 
 #include "core/error.h"
 #include "core/random.h"
 #include "formats/format.h"
+#include "tensor/float16.h"
 #include "tests/formats/golden.h"
 
 namespace farthing {
@@ -58,12 +59,24 @@ TEST(Codebook, EachWeightTakesItsNearestLevel) {
       if (i % 128 == 0)
         tensor.format->read_grid(tensor, static_cast<std::int64_t>(i / 128), {codes, scales, {}});
       const float scale = scales[i % 128 / static_cast<std::size_t>(grid.group_size)];
+      const float reach = scale * std::max(grid.codebook[7], grid.codebook[15]);
+      ASSERT_LE(std::abs(weights[i]), reach * 1.001f) << name << ": min-max does not clip";
       const float chosen = std::abs(weights[i] - scale * grid.codebook[codes[i % 128]]);
       for (int level = 0; level < 16; ++level)
         ASSERT_LE(chosen, std::abs(weights[i] - scale * grid.codebook[level]) * 1.00001f + 1e-9f)
             << name << " weight " << i;
     }
   }
+}
+
+TEST(Codebook, TiesOfMxfp4GoToTheEvenCode) {
+  std::vector<float> weights = {6,  0.25f,  0.75f,  1.25f,  1.75f,  2.5f,  3.5f,  5,
+                                -6, -0.25f, -0.75f, -1.25f, -1.75f, -2.5f, -3.5f, -5};
+  weights.resize(32);
+  std::vector<float> expected = {6, 0, 1, 1, 2, 2, 4, 4, -6, 0, -1, -1, -2, -2, -4, -4};
+  expected.resize(32);
+  EXPECT_EQ(testing::dequantized(quantized("mxfp4", {1, 32}, weights, RoundMethod::kMinMax)),
+            expected);
 }
 
 TEST(Codebook, SearchingIsNeverWorseThanMinMax) {
@@ -81,6 +94,32 @@ TEST(Codebook, SearchingIsNeverWorseThanMinMax) {
                 0.99 * error_of(testing::dequantized(plain), weights, by))
           << name;
     }
+}
+
+TEST(Codebook, TheScaleOfNf4ComesWithinOnePercentOfTryingEverything) {
+  const Shape shape{32, 64};
+  const auto weights = normal_weights(2048, 0.02);
+  const auto tensor = quantized("nf4g64", shape, weights, RoundMethod::kScaleSearch);
+  const float* levels = tensor.format->grid(tensor).codebook;
+  double total = 0;
+  for (std::size_t r = 0; r < 32; ++r) {
+    double least = HUGE_VAL;
+    for (int k = 0; k < 600; ++k) {
+      const double scale = 0.04 + 0.0001 * k * 1.2;
+      double error = 0;
+      for (std::size_t i = 0; i < 64; ++i) {
+        double nearest = HUGE_VAL;
+        for (int level = 0; level < 16; ++level)
+          nearest = std::min(nearest, std::pow(static_cast<double>(weights[r * 64 + i]) -
+                                                   scale * static_cast<double>(levels[level]),
+                                               2));
+        error += nearest;
+      }
+      least = std::min(least, error);
+    }
+    total += least;
+  }
+  EXPECT_LE(error_of(testing::dequantized(tensor), weights), 1.01 * total);
 }
 
 TEST(Codebook, RoundingAgainChangesNothing) {
@@ -104,6 +143,30 @@ TEST(Codebook, ExtremeAndEmptyGroupsComeThrough) {
           ASSERT_LE(std::abs(values[i] - weights[i]), 0.8 * size + 0x1p-24) << name << " " << size;
         }
       }
+    }
+}
+
+TEST(Fp8, EveryNumberOfTheTypeIsKept) {
+  std::vector<float> weights;
+  for (int bits = 0; bits < 256; ++bits)
+    if ((bits & 0x7F) != 0x7F)
+      weights.push_back(to_float(Fp8E4m3{static_cast<std::uint8_t>(bits)}));
+  const Shape shape{1, static_cast<std::int64_t>(weights.size())};
+  testing::expect_same_bits(
+      testing::dequantized(quantized("fp8", shape, weights, RoundMethod::kMinMax)), weights, "fp8");
+}
+
+TEST(Fp8, EachWeightTakesItsNearestNumber) {
+  std::vector<float> weights = normal_weights(400, 30);
+  for (std::size_t i = 1; i < 200; ++i) weights[i] *= 1e-3f;
+  weights[0] = 448;  // makes the scale 1
+  const auto values =
+      testing::dequantized(quantized("fp8", {1, 400}, weights, RoundMethod::kMinMax));
+  for (std::size_t i = 0; i < weights.size(); ++i)
+    for (int bits = 0; bits < 256; ++bits) {
+      const float candidate = to_float(Fp8E4m3{static_cast<std::uint8_t>(bits)});
+      if (std::isnan(candidate)) continue;
+      ASSERT_LE(std::abs(values[i] - weights[i]), std::abs(candidate - weights[i]));
     }
 }
 

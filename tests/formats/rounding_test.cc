@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "formats/format.h"
+#include "formats/lanes.h"
 #include "tensor/float16.h"
 #include "tests/formats/golden.h"
 
@@ -158,6 +159,42 @@ TEST(Rounding, TheSearchIsNeverWorseThanMinMax) {
   }
 }
 
+// Every scale of a fine raster, both signs, every integer zero point: the best that a grid can do.
+double least_error(const float* weights, std::int64_t count, const WeightScheme& scheme) {
+  float largest = 0;
+  for (std::int64_t i = 0; i < count; ++i) largest = std::max(largest, std::abs(weights[i]));
+  const int top = (1 << scheme.bits) - 1, middle = 1 << (scheme.bits - 1);
+  double least = HUGE_VAL;
+  for (int k = 1; k <= 800; ++k)
+    for (int zero = scheme.symmetric ? middle : 0; zero <= (scheme.symmetric ? middle : top);
+         ++zero)
+      for (const double sign : {1.0, -1.0}) {
+        const double scale = sign * 2.2 * static_cast<double>(largest) / top * k / 800;
+        double error = 0;
+        for (std::int64_t i = 0; i < count; ++i) {
+          const double x = static_cast<double>(weights[i]);
+          const double code =
+              std::clamp(std::nearbyint(x / scale) + zero, 0.0, static_cast<double>(top));
+          error += std::pow(x - scale * (code - zero), 2);
+        }
+        least = std::min(least, error);
+      }
+  return least;
+}
+
+TEST(Rounding, TheSearchComesWithinOnePercentOfTryingEverything) {
+  for (const char* name : {"w2g32", "w3g32", "w4g32", "w4g64", "w2g32-asym", "w3g32-asym"}) {
+    const WeightScheme scheme = parse_scheme(name).weights;
+    const Shape shape{24, scheme.group_size};
+    const std::vector<float> weights = weights_of(shape, 61);
+    const auto values = dequantized(quantized(scheme, shape, weights, RoundMethod::kScaleSearch));
+    double least = 0;
+    for (std::int64_t r = 0; r < shape.rows; ++r)
+      least += least_error(weights.data() + r * shape.cols, shape.cols, scheme);
+    EXPECT_LE(squared_error(weights, values, {}), 1.01 * least) << name;
+  }
+}
+
 TEST(Rounding, ShrinkingLowersTheErrorItMeasures) {
   const Shape shape{16, 128};
   const std::vector<float> weights = weights_of(shape, 17);
@@ -186,6 +223,84 @@ TEST(Rounding, HqqLowersTheAbsoluteErrorOfItsZeroPoints) {
     return sum;
   };
   EXPECT_LT(mean_error(RoundMethod::kHqq), mean_error(RoundMethod::kMinMax));
+}
+
+// HQQ's loop as its authors describe it, in double and with std::pow; returns the zero point.
+double naive_hqq(const float* weights, std::int64_t count, int bits) {
+  const auto [low, high] = std::minmax_element(weights, weights + count);
+  const double top = (1 << bits) - 1;
+  const auto scale = static_cast<double>(round_scale(
+      static_cast<float>((static_cast<double>(*high) - static_cast<double>(*low)) / top),
+      ScaleType::kF32));
+  double zero = -static_cast<double>(*low) / scale, best = zero, least = HUGE_VAL, beta = 10;
+  for (int round = 0; round < 20; ++round, beta *= 1.01) {
+    double wrong = 0, sum = 0;
+    for (std::int64_t i = 0; i < count; ++i) {
+      const auto w = static_cast<double>(weights[i]);
+      const double code = std::clamp(std::nearbyint(w / scale + zero), 0.0, top);
+      const double error = w - scale * (code - zero);
+      const double size = std::abs(error);
+      const double soft = std::copysign(std::max(0.0, size - std::pow(size, -0.3) / beta), error);
+      sum += code - (w - soft) / scale;
+      wrong += size;
+    }
+    if (wrong > least * 1.00001) break;
+    least = wrong;
+    best = zero;
+    zero = sum / static_cast<double>(count);
+  }
+  return best;
+}
+
+TEST(Rounding, HqqFindsTheZeroPointsOfItsDefinition) {
+  std::vector<float> weights = weights_of({400, 64}, 67);
+  for (float& w : weights) w *= 30;  // of a size at which errors are softened
+  WeightScheme scheme = parse_scheme("w3g64-asymf").weights;
+  scheme.scale = ScaleType::kF32;
+  GroupRounder rounder(scheme, RoundMethod::kHqq, 64);
+  std::vector<std::uint8_t> codes(64);
+  int equal = 0, moved = 0;
+  for (std::size_t g = 0; g < 400; ++g) {
+    const float* group = weights.data() + 64 * g;
+    const GroupGrid grid = rounder.round({group, 64}, {}, codes);
+    const double expected = naive_hqq(group, 64, 3);
+    equal += std::abs(static_cast<double>(grid.zero) - expected) < 1e-3;
+    const float low = *std::min_element(group, group + 64);
+    moved += std::abs(static_cast<double>(-low / grid.scale) - expected) > 1e-2;
+  }
+  EXPECT_GE(equal, 396);  // a code at a tie may round the other way in single precision
+  EXPECT_GE(moved, 200);
+}
+
+TEST(Rounding, EightBitSymmetricCodesStayWithin127) {
+  for (const char* name : {"w8c", "w8g32", "w8a8"}) {
+    const WeightScheme scheme = parse_scheme(name).weights;
+    const Shape shape{64, 32};
+    std::vector<float> weights = weights_of(shape, 71);
+    for (std::size_t i = 0; i < weights.size(); i += 32) weights[i] = -1;  // the search clips it
+    for (const RoundMethod method : methods_of(scheme)) {
+      const auto tensor = quantized(scheme, shape, weights, method);
+      std::vector<std::uint8_t> codes(32);
+      std::vector<float> scales(1);
+      for (std::int64_t r = 0; r < shape.rows; ++r) {
+        tensor.format->read_grid(tensor, r, {codes, scales, {}});
+        for (const std::uint8_t code : codes) ASSERT_GE(code, 1) << name;
+        ASSERT_GT(scales[0], 0.0f);
+      }
+    }
+  }
+}
+
+TEST(Rounding, PowersAreGoodToATenThousandth) {
+  Random random(73);
+  for (int i = 0; i < 10000; ++i) {
+    const auto x = static_cast<float>(std::exp2(random.uniform() * 40 - 35));
+    for (const float power : {2.4f, -0.3f}) {
+      const double exact = std::pow(static_cast<double>(x), static_cast<double>(power));
+      const float found = lanes::power4(lanes::splat(i % 2 == 0 ? x : -x), power)[i % 4];
+      ASSERT_NEAR(static_cast<double>(found), exact, 1e-4 * exact) << x;
+    }
+  }
 }
 
 TEST(Rounding, HqqNeedsAZeroPoint) {
