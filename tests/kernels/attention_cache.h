@@ -32,6 +32,7 @@ class TestSequence {
                 .window = rules.window,
                 .slopes = {rules.slopes.begin(), rules.slopes.end()},
                 .sinks = {rules.sinks.begin(), rules.sinks.end()},
+                .rounded_slope_scale = static_cast<double>(rules.rounded_slope_scale),
                 .keys = random_floats(random, static_cast<std::size_t>(length) * row, spread),
                 .values = random_floats(random, static_cast<std::size_t>(length) * row, spread)};
     queries = random_floats(

@@ -96,6 +96,32 @@ TEST(Attention, EqualsTheOracleWithWindowsCapsSlopesAndSinks) {
   }
 }
 
+TEST(Attention, RoundsTheSlopesOfFalconAsItWasTrained) {
+  const std::vector<float> slopes = {0.8408964f, 0.5946036f, 0.0131390f, 0.0039063f};
+  for (Isa isa : levels()) {
+    Runtime runtime(2, isas_here().up_to(isa));
+    const AttentionRules rules{
+        .heads = 4, .scale = 0.4f, .slopes = slopes, .rounded_slope_scale = 0.2f};
+    Random random(12);
+    TestSequence sequence({KvType::kF32, 2, 24}, rules, 600, random);
+    sequence.store(0, 560);
+    expect_near_oracle(sequence, runtime, rules, 560, 40);
+    const std::vector<double> rounded = sequence.expected(560, 40);
+    AttentionRules exact = rules;
+    exact.rounded_slope_scale = 0;
+    const std::vector<float> fifths = {0.1681793f, 0.1189207f, 0.0026278f, 0.0007813f};
+    exact.slopes = fifths;
+    Random again(12);
+    TestSequence other({KvType::kF32, 2, 24}, exact, 600, again);
+    other.store(0, 560);
+    const std::vector<double> smooth = other.expected(560, 40);
+    double apart = 0;
+    for (std::size_t i = 0; i < smooth.size(); ++i)
+      apart = std::max(apart, std::abs(smooth[i] - rounded[i]));
+    EXPECT_GT(apart, 1e-3) << "the rounding does not matter here, so nothing was tested";
+  }
+}
+
 TEST(Attention, NeverTouchesPagesThatLieBeforeTheWindow) {
   Runtime runtime(2);
   for (std::int64_t window : {1, 5, 32, 40, 300}) {

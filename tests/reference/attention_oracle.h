@@ -12,9 +12,17 @@ struct AttentionProblem {
   double scale = 1, cap = 0;
   std::int64_t window = 0;
   std::vector<float> slopes, sinks;
+  double rounded_slope_scale = 0;  // > 0: products and slopes are rounded to BF16
   // (positions, kv_heads * dim), every position of the sequence from 0.
   std::vector<float> keys, values;
 };
+
+// To 8 significant bits, ties to even: BF16 within its range.
+inline double eight_bits(double x) {
+  int exponent = 0;
+  const double mantissa = std::frexp(x, &exponent);
+  return std::ldexp(std::nearbyint(mantissa * 256), exponent - 8);
+}
 
 // The output (heads * dim) for the query (heads * dim) of the token at `position`.
 inline std::vector<double> attention(const AttentionProblem& problem, const float* query,
@@ -33,9 +41,13 @@ inline std::vector<double> attention(const AttentionProblem& problem, const floa
                problem.keys[static_cast<std::size_t>(p * row + column + d)];
       dot *= problem.scale;
       if (problem.cap > 0) dot = problem.cap * std::tanh(dot / problem.cap);
-      if (!problem.slopes.empty())
-        dot += static_cast<double>(problem.slopes[static_cast<std::size_t>(head)]) *
-               static_cast<double>(p);
+      if (!problem.slopes.empty()) {
+        const auto slope = static_cast<double>(problem.slopes[static_cast<std::size_t>(head)]);
+        const auto at = static_cast<double>(p);
+        dot += problem.rounded_slope_scale > 0
+                   ? problem.rounded_slope_scale * eight_bits(eight_bits(slope) * at)
+                   : slope * at;
+      }
       logits.push_back(dot);
       seen.push_back(p);
     }

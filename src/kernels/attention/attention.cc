@@ -9,6 +9,7 @@
 
 #include "core/memory.h"
 #include "kernels/attention/tile_kernels.h"
+#include "tensor/float16.h"
 
 namespace farthing::kernels {
 namespace {
@@ -102,6 +103,7 @@ class Scratch {
   }
   float *q = nullptr, *scores = nullptr, *floats = nullptr, *chunk = nullptr, *total = nullptr;
   float slopes[kTileRows], offsets[kTileRows];
+  std::vector<float> biases;  // (kTileRows, kChunkTokens), where there are any
   int first[kTileRows], last[kTileRows];
 
  private:
@@ -123,6 +125,21 @@ void gather_queries(const Call& call, const Task& task, Scratch& scratch) {
                 dim * sizeof(float));
     if (!call.rules.slopes.empty())
       scratch.slopes[r] = call.rules.slopes[static_cast<std::size_t>(head)];
+  }
+}
+
+// ALiBi as Falcon rounds it, relative to the row's own position.
+void fill_rounded_biases(const Call& call, const Task& task, std::int64_t start, Scratch& scratch) {
+  scratch.biases.resize(kTileRows * kChunkTokens);
+  for (int r = 0; r < task.rows; ++r) {
+    const float slope = to_float(to_bf16(scratch.slopes[r]));
+    const auto bias = [&](std::int64_t p) {
+      return call.rules.rounded_slope_scale * to_float(to_bf16(slope * static_cast<float>(p)));
+    };
+    const std::int64_t origin = call.rules.sinks.empty() ? call.position(task, r) : 0;
+    const float own = bias(origin);
+    for (int i = 0; i < kChunkTokens; ++i)
+      scratch.biases[static_cast<std::size_t>(r * kChunkTokens + i)] = bias(start + i) - own;
   }
 }
 
@@ -161,7 +178,14 @@ void run_chunk(const Call& call, const Task& task, std::int64_t chunk, Scratch& 
   tile.last = scratch.last;
   tile.scale = call.rules.scale;
   tile.cap = call.rules.soft_cap;
-  tile.slopes = call.rules.slopes.empty() ? nullptr : scratch.slopes;
+  if (!call.rules.slopes.empty()) {
+    if (call.rules.rounded_slope_scale > 0) {
+      fill_rounded_biases(call, task, start, scratch);
+      tile.biases = scratch.biases.data();
+    } else {
+      tile.slopes = scratch.slopes;
+    }
+  }
   tile.offsets = scratch.offsets;
   tile.scores = scratch.scores;
   tile.floats = scratch.floats;

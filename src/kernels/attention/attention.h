@@ -38,8 +38,10 @@ struct AttentionRules {
   float scale = 1.0f;       // of the scores, before the soft cap
   float soft_cap = 0.0f;    // > 0: cap * tanh(score / cap)
   std::int64_t window = 0;  // > 0: a token sees itself and the window - 1 positions before it
-  // ALiBi, one a head: + slope * key position (BLOOM, Falcon); empty: none
+  // ALiBi, one a head: + slope * key position (BLOOM); empty: none
   std::span<const float> slopes = {};
+  // > 0: + rounded_slope_scale * BF16(BF16(slope) * key position), as Falcon was trained
+  float rounded_slope_scale = 0.0f;
   // A logit a head that joins the softmax's sum; empty: none
   std::span<const float> sinks = {};
 };

@@ -195,6 +195,7 @@ struct TileBody {
   }
   FARTHING_SIMD F bend(const Tile& t, int r, int p, F x) {
     if (t.cap > 0) x = S::mul(S::set(t.cap), Math::tanh(S::mul(x, S::set(1.0f / t.cap))));
+    if (t.biases != nullptr) return S::add(x, S::load(t.biases + r * kChunkTokens + p));
     if (t.slopes == nullptr) return x;
     const F distance = S::add(S::lanes(), S::set(static_cast<float>(p) + t.offsets[r]));
     return S::fma(S::set(t.slopes[r]), distance, x);
@@ -205,7 +206,7 @@ struct TileBody {
   }
   template <bool kScaled>
   static void softmax_rows(const Tile& t) {
-    const bool plain = t.cap <= 0 && t.slopes == nullptr;
+    const bool plain = t.cap <= 0 && t.slopes == nullptr && t.biases == nullptr;
     for (int row = 0; row < t.rows; row += S::kRegisterRows) {
       const Block block = block_at(t, row);
       const Range seen = seen_by(t, block);

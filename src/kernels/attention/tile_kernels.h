@@ -38,6 +38,7 @@ struct AttentionTile {
   const int* last;
   float scale, cap;      // cap 0: none
   const float* slopes;   // (rows), or null
+  const float* biases;   // (rows, kChunkTokens) added to the scores, or null
   const float* offsets;  // (rows): + slope * (position in the chunk + offset)
   float* scores;         // scratch (rows, kChunkTokens)
   float* floats;         // scratch (kChunkTokens, padded_dim)
