@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/threads.h"
 #include "io/json.h"
 #include "model/config.h"
 #include "tensor/shape.h"
@@ -59,7 +60,9 @@ enum class RowOrder : std::uint8_t {
 
 // Several rows may bring one slot (fused or apart, old or new names): the first found counts.
 // {L} is the layer, {E} the expert; a name of an expert slot without {E} is one tensor with the
-// experts as its first dimension. A weight's bias is found beside it.
+// experts as its first dimension; {H} is the head, for norms that are stored one by one. A weight's
+// bias is found beside it. fed_by kMlpNorm means kAttentionNorm in a parallel block without an MLP
+// norm.
 struct TensorRow {
   Slot slot;
   std::string_view hf_name;         // without ".weight"
@@ -70,6 +73,16 @@ struct TensorRow {
   RowOrder gguf_order = RowOrder::kAsIs;
 };
 
+// What config.json may leave unsaid: the defaults of transformers' configuration classes.
+struct ConfigDefaults {
+  double norm_epsilon = 1e-6;
+  double rope_theta = 10000.0;
+  double rotary_share = 1.0;  // of a head's features
+  std::int64_t head_dim = 0;  // 0: hidden / heads
+  std::string_view activation = "silu";
+  bool tied = false;
+};
+
 struct Architecture {
   std::string_view name;
   std::span<const std::string_view> classes;  // "LlamaForCausalLM"; what config.json names
@@ -77,6 +90,7 @@ struct Architecture {
   // Fills what read_config() has not; gguf: the tensors come from a GGUF file, whose converter may
   // have folded things. Error: bad input, unsupported.
   void (*configure)(const Json& config, bool gguf, ModelConfig& out);
+  ConfigDefaults defaults = {};
 };
 
 std::span<const Architecture* const> architectures();
@@ -92,6 +106,16 @@ RopeConfig read_rope(const Json& config, const Json* scaling, double theta,
 // The value under the first of the keys that is present, else `otherwise`.
 std::int64_t int_of(const Json& config, std::initializer_list<std::string_view> keys,
                     std::int64_t otherwise);
+std::int64_t positive_int(const Json& config, std::string_view key, std::int64_t otherwise);
+double number_of(const Json& config, std::initializer_list<std::string_view> keys,
+                 double otherwise);
+std::string text_of(const Json& config, std::initializer_list<std::string_view> keys,
+                    std::string_view otherwise);
+// sliding_window; 0 where it is null, `otherwise` where it is absent.
+std::int64_t read_window(const Json& config, std::int64_t otherwise);
+// Gives `window` to the layers that layer_types names, or, without it, to those that are windowed.
+void set_windows(const Json& config, std::int64_t window,
+                 FunctionRef<bool(std::int64_t layer)> windowed, ModelConfig& out);
 
 bool is_linear(Slot slot);  // a matrix that multiplies activations: head included, embedding not
 bool is_expert(Slot slot);

@@ -42,7 +42,7 @@ std::vector<double> factors(const Json& object, std::string_view key) {
   return values;
 }
 
-void read_attention(const Json& json, ModelConfig& c) {
+void read_attention(const Json& json, const ConfigDefaults& defaults, ModelConfig& c) {
   c.heads = int_of(json, {"num_attention_heads", "n_head"}, 0);
   need_between("num_attention_heads", c.heads, 1, 1 << 16);
   c.kv_heads = int_of(json, {"num_key_value_heads"}, c.heads);
@@ -51,7 +51,7 @@ void read_attention(const Json& json, ModelConfig& c) {
     bad_input(
         "config.json: num_attention_heads must be a multiple of num_key_value_heads; got {} and {}",
         c.heads, c.kv_heads);
-  c.head_dim = int_of(json, {"head_dim"}, 0);
+  c.head_dim = int_of(json, {"head_dim"}, defaults.head_dim);
   if (c.head_dim == 0) {
     if (c.hidden % c.heads != 0)
       bad_input("config.json: hidden_size must be a multiple of num_attention_heads; got {} and {}",
@@ -90,6 +90,56 @@ std::int64_t int_of(const Json& config, std::initializer_list<std::string_view> 
     if (const Json* value = json_find(config, key); value != nullptr && !value->is_null())
       return json_int(config, key, kWhere);
   return otherwise;
+}
+
+std::int64_t positive_int(const Json& config, std::string_view key, std::int64_t otherwise) {
+  const std::int64_t value = int_of(config, {key}, otherwise);
+  need_between(key, value, 1, std::int64_t{1} << 40);
+  return value;
+}
+
+double number_of(const Json& config, std::initializer_list<std::string_view> keys,
+                 double otherwise) {
+  for (std::string_view key : keys)
+    if (const Json* value = json_find(config, key); value != nullptr && !value->is_null())
+      return json_number(config, key, kWhere);
+  return otherwise;
+}
+
+std::string text_of(const Json& config, std::initializer_list<std::string_view> keys,
+                    std::string_view otherwise) {
+  for (std::string_view key : keys)
+    if (const Json* value = json_find(config, key); value != nullptr && !value->is_null())
+      return json_text(config, key, kWhere);
+  return std::string(otherwise);
+}
+
+std::int64_t read_window(const Json& config, std::int64_t otherwise) {
+  const Json* value = json_find(config, "sliding_window");
+  if (value == nullptr) return otherwise;
+  return value->is_null() ? 0 : json_int(config, "sliding_window", kWhere);
+}
+
+void set_windows(const Json& config, std::int64_t window,
+                 FunctionRef<bool(std::int64_t layer)> windowed, ModelConfig& out) {
+  const Json* types = json_find(config, "layer_types");
+  if (types == nullptr || types->is_null()) {
+    for (std::int64_t layer = 0; layer < out.layers; ++layer)
+      out.windows[static_cast<std::size_t>(layer)] = windowed(layer) ? window : 0;
+    return;
+  }
+  if (!types->is_array() || static_cast<std::int64_t>(types->size()) != out.layers)
+    bad_input("config.json: layer_types must be a list of {} names, one a layer", out.layers);
+  for (std::size_t layer = 0; layer < out.windows.size(); ++layer) {
+    const Json& type = (*types)[layer];
+    if (type == "sliding_attention")
+      out.windows[layer] = window;
+    else if (type != "full_attention")
+      unsupported(
+          "config.json: layers of the type {} are not supported; known: full_attention, "
+          "sliding_attention",
+          printable(type.dump()));
+  }
 }
 
 RopeConfig read_rope(const Json& config, const Json* scaling, double theta,
@@ -140,39 +190,31 @@ ModelConfig read_config(const Architecture& architecture, const Json& json, bool
     unsupported(
         "config.json: a model of several modalities keeps its text part under text_config; only "
         "text models run");
+  const ConfigDefaults& defaults = architecture.defaults;
   ModelConfig c;
   c.architecture = architecture.name;
-  c.hidden = int_of(json, {"hidden_size", "n_embd", "d_model"}, 0);
+  c.hidden = int_of(json, {"hidden_size", "n_embd", "n_embed", "d_model"}, 0);
   need_between("hidden_size", c.hidden, 1, 1 << 20);
   c.layers = int_of(json, {"num_hidden_layers", "n_layer"}, 0);
   need_between("num_hidden_layers", c.layers, 1, 1024);
   c.intermediate =
       int_of(json, {"intermediate_size", "ffn_dim", "n_inner", "ffn_hidden_size"}, 4 * c.hidden);
   need_between("intermediate_size", c.intermediate, 1, 1 << 22);
-  read_attention(json, c);
+  read_attention(json, defaults, c);
   c.embedding_dim = c.hidden;
   c.vocab = int_of(json, {"vocab_size"}, 0);
   c.max_positions = int_of(json, {"max_position_embeddings", "n_positions", "seq_length"}, 2048);
   c.norm_epsilon =
-      json_number(json, "rms_norm_eps",
-                  json_number(json, "layer_norm_eps",
-                              json_number(json, "layer_norm_epsilon",
-                                          json_number(json, "norm_epsilon", 1e-5, kWhere), kWhere),
-                              kWhere),
-                  kWhere);
-  c.tied = json_bool(json, "tie_word_embeddings", false, kWhere);
-  const std::string act =
-      json_text(json, "hidden_act",
-                json_text(json, "hidden_activation",
-                          json_text(json, "activation_function", "", kWhere), kWhere),
-                kWhere);
-  if (!act.empty()) c.activation = kernels::parse_activation(act);
+      number_of(json, {"rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "norm_epsilon"},
+                defaults.norm_epsilon);
+  c.tied = json_bool(json, "tie_word_embeddings", defaults.tied, kWhere);
+  c.activation = kernels::parse_activation(text_of(
+      json, {"hidden_act", "hidden_activation", "activation_function"}, defaults.activation));
   c.windows.assign(static_cast<std::size_t>(c.layers), 0);
 
   const Json* parameters = json_find(json, "rope_parameters");
   if (parameters == nullptr || parameters->is_null()) parameters = json_find(json, "rope_scaling");
-  const double theta = json_number(json, "rope_theta",
-                                   json_number(json, "rotary_emb_base", 10000.0, kWhere), kWhere);
+  const double theta = number_of(json, {"rope_theta", "rotary_emb_base"}, defaults.rope_theta);
   const bool per_kind = parameters != nullptr && parameters->is_object() &&
                         json_find(*parameters, "full_attention") != nullptr;
   c.rope = read_rope(json, per_kind ? json_find(*parameters, "full_attention") : parameters, theta,
@@ -181,8 +223,7 @@ ModelConfig read_config(const Architecture& architecture, const Json& json, bool
       per_kind && json_find(*parameters, "sliding_attention") != nullptr
           ? read_rope(json, json_find(*parameters, "sliding_attention"), theta, c.max_positions)
           : c.rope;
-  double partial = json_number(json, "partial_rotary_factor",
-                               json_number(json, "rotary_pct", 1.0, kWhere), kWhere);
+  double partial = number_of(json, {"partial_rotary_factor", "rotary_pct"}, defaults.rotary_share);
   if (parameters != nullptr && parameters->is_object())
     partial = json_number(*parameters, "partial_rotary_factor", partial, kWhere);
   if (!(partial > 0 && partial <= 1))

@@ -34,7 +34,10 @@ enum class HeadNorm : std::uint8_t { kNone, kPerHead, kWholeProjection };
 // has its tensor (Slot::kAttentionNorm, kPostAttentionNorm, ...).
 struct BlockRules {
   NormKind norm = NormKind::kRms;
-  bool norm_plus_one = false;            // Gemma keeps weight - 1
+  bool norm_plus_one = false;  // Gemma keeps weight - 1
+  bool plain_norms = false;  // the norms around attention and MLP have no weights (OPT, on request)
+  bool plain_final_norm = false;
+  bool final_norm = true;
   bool norm_after_add = false;           // OPT-350m: the norms stand after the residual additions
   bool parallel = false;                 // attention and MLP read the same residual stream
   bool residual_from_norm = false;       // BLOOM's apply_residual_connection_post_layernorm
@@ -64,7 +67,7 @@ struct ModelConfig {
   bool scale_by_layer = false;        // GPT-2's scale_attn_by_inverse_layer_idx
   double attention_soft_cap = 0, final_soft_cap = 0;
   double embedding_scale = 1, residual_scale = 1, logit_scale = 1;
-  double alibi_scale = 1;  // of the slopes (Falcon divides by sqrt(head_dim))
+  double rounded_alibi_scale = 0;  // > 0: Falcon's ALiBi, rounded to BF16, then times this
   // Mixture of experts; experts == 0: dense.
   std::int64_t experts = 0, experts_per_token = 0, expert_intermediate = 0;
   bool normalize_expert_weights = true;

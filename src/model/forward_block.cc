@@ -105,12 +105,14 @@ void Model::attention(Runtime& runtime, const cache::Batch& batch, cache::PagedK
   double scale =
       c.attention_scale > 0 ? c.attention_scale : 1 / std::sqrt(static_cast<double>(c.head_dim));
   if (c.scale_by_layer) scale /= layer + 1;
-  const kernels::AttentionRules rules{.heads = static_cast<int>(c.heads),
-                                      .scale = static_cast<float>(scale),
-                                      .soft_cap = static_cast<float>(c.attention_soft_cap),
-                                      .window = window,
-                                      .slopes = slopes_,
-                                      .sinks = {}};
+  const kernels::AttentionRules rules{
+      .heads = static_cast<int>(c.heads),
+      .scale = static_cast<float>(scale),
+      .soft_cap = static_cast<float>(c.attention_soft_cap),
+      .window = window,
+      .slopes = slopes_,
+      .rounded_slope_scale = static_cast<float>(c.rounded_alibi_scale),
+      .sinks = {}};
   const auto attended = s.attended.resize(in.rows, c.q_width());
   kernels::attend(runtime, kv.layout(), rules, sequences, q, attended);
 

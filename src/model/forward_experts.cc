@@ -1,6 +1,7 @@
 // Mixture of experts: each token goes through its best few experts.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "model/scratch.h"
@@ -18,8 +19,12 @@ void route_row(std::span<const float> scores, std::int64_t row, std::int64_t cou
                std::vector<std::vector<Route>>& routes) {
   std::vector<std::size_t> order(scores.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return scores[a] > scores[b]; });
+  const auto rank = [&](std::size_t e) {  // a NaN comes last: sorting needs an order
+    return std::isnan(scores[e]) ? -std::numeric_limits<float>::infinity() : scores[e];
+  };
+  std::ranges::sort(order, [&](std::size_t a, std::size_t b) {
+    return rank(a) != rank(b) ? rank(a) > rank(b) : a < b;
+  });
   const float best = scores[order[0]];
   double all = 0, kept = 0;
   for (std::size_t i = 0; i < order.size(); ++i) {

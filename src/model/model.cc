@@ -15,16 +15,16 @@ constexpr std::int64_t kLogitSlab =
     64;  // rows: enough for the matrix kernels, small beside the weights
 
 // Slopes of ALiBi (Press et al., 2022) for any number of heads, as BLOOM and Falcon have them.
-std::vector<float> alibi_slopes(std::int64_t heads, double scale) {
+std::vector<float> alibi_slopes(std::int64_t heads) {
   std::vector<float> slopes;
   std::int64_t power = 1;
   while (power * 2 <= heads) power *= 2;
   const double base = std::pow(2.0, -8.0 / static_cast<double>(power));
   for (std::int64_t h = 0; h < power; ++h)
-    slopes.push_back(static_cast<float>(scale * std::pow(base, static_cast<double>(h + 1))));
+    slopes.push_back(static_cast<float>(std::pow(base, static_cast<double>(h + 1))));
   const double extra = std::pow(2.0, -4.0 / static_cast<double>(power));
   for (std::int64_t h = 0; h < heads - power; ++h)
-    slopes.push_back(static_cast<float>(scale * std::pow(extra, static_cast<double>(2 * h + 1))));
+    slopes.push_back(static_cast<float>(std::pow(extra, static_cast<double>(2 * h + 1))));
   return slopes;
 }
 
@@ -66,8 +66,7 @@ std::unique_ptr<Model> Model::load(Runtime& runtime, const io::Checkpoint& check
     model->rope_ = Rope(c.rope, c.rotary_dim, factors);
     model->local_rope_ = Rope(c.local_rope, c.rotary_dim, factors);
   }
-  if (c.block.position == PositionKind::kAlibi)
-    model->slopes_ = alibi_slopes(c.heads, c.alibi_scale);
+  if (c.block.position == PositionKind::kAlibi) model->slopes_ = alibi_slopes(c.heads);
   model->blocks_ =
       streamed ? streamed_blocks(runtime, map, options) : resident_blocks(runtime, map, options);
   return model;

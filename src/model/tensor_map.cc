@@ -51,12 +51,13 @@ TensorMap::TensorMap(const Architecture& architecture, const ModelConfig& config
   }
 }
 
-std::string TensorMap::name_of(const TensorRow& row, int layer, int expert) const {
+std::string TensorMap::name_of(const TensorRow& row, int layer, int expert, int head) const {
   std::string_view pattern = checkpoint_.is_gguf() ? row.gguf_name : row.hf_name;
   if (pattern.empty()) return "";
   if (!drop_prefix_.empty() && pattern.starts_with(drop_prefix_))
     pattern.remove_prefix(drop_prefix_.size());
-  return add_prefix_ + substitute(substitute(pattern, "{L}", layer), "{E}", expert);
+  return add_prefix_ +
+         substitute(substitute(substitute(pattern, "{L}", layer), "{E}", expert), "{H}", head);
 }
 
 bool TensorMap::has(const std::string& base) const {
@@ -69,6 +70,13 @@ std::string TensorMap::expected_name(Slot slot) const {
     for (const TensorRow& row : rows)
       if (row.slot == slot) return name_of(row, -1, -1);
   return "";
+}
+
+bool TensorMap::has_row(Slot slot) const {
+  for (auto rows : architecture_.tensors)
+    for (const TensorRow& row : rows)
+      if (row.slot == slot) return true;
+  return false;
 }
 
 std::optional<TensorUnit> TensorMap::find(Slot slot, int layer, int expert) const {
@@ -138,6 +146,18 @@ std::vector<float> TensorMap::load_vector(const std::string& name) const {
   std::vector<float> numbers(static_cast<std::size_t>(matrix->shape.size()));
   matrix->format->dequantize(*matrix, 0, {numbers.data(), matrix->shape.rows, matrix->shape.cols});
   return numbers;
+}
+
+std::vector<float> TensorMap::load_heads(const TensorUnit& unit, std::int64_t heads) const {
+  const TensorRow& row = *unit.row;
+  if (checkpoint_.is_gguf() || row.hf_name.find("{H}") == std::string_view::npos)
+    return load_vector(unit.base);
+  std::vector<float> all;
+  for (int head = 0; head < heads; ++head) {
+    const auto one = load_vector(name_of(row, unit.layer, unit.expert, head));
+    all.insert(all.end(), one.begin(), one.end());
+  }
+  return all;
 }
 
 std::vector<std::int32_t> TensorMap::row_order_of(const TensorUnit& unit, std::int64_t rows) const {

@@ -30,6 +30,7 @@ class TensorMap {
   const ModelConfig& config() const { return config_; }
   const io::Checkpoint& checkpoint() const { return checkpoint_; }
 
+  bool has_row(Slot slot) const;  // whether checkpoints of the architecture may bring it
   std::optional<TensorUnit> find(Slot slot, int layer = -1, int expert = -1) const;
   // The name that the architecture gives a slot outside of the blocks, whether the checkpoint has
   // it or not (a tied head); "" when the architecture has no such slot.
@@ -44,10 +45,12 @@ class TensorMap {
   std::vector<float> load_bias(const TensorUnit& unit) const;
   // A norm's or table's numbers by the exact base name; empty when absent.
   std::vector<float> load_vector(const std::string& name) const;
+  // A norm of each head, stored together or one by one.
+  std::vector<float> load_heads(const TensorUnit& unit, std::int64_t heads) const;
   std::vector<std::int32_t> row_order_of(const TensorUnit& unit, std::int64_t rows) const;
 
  private:
-  std::string name_of(const TensorRow& row, int layer, int expert) const;
+  std::string name_of(const TensorRow& row, int layer, int expert, int head = 0) const;
   bool has(const std::string& base) const;
 
   const Architecture& architecture_;

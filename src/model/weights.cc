@@ -180,8 +180,19 @@ LinearGroup load_group(Runtime& runtime, const TensorMap& map, const LoadOptions
 
 Norm load_norm(const TensorMap& map, Slot slot, int layer) {
   const auto unit = map.find(slot, layer);
-  if (!unit) return {};
-  Norm norm{.weight = map.load_vector(unit->base),
+  const BlockRules& rules = map.config().block;
+  const bool final = slot == Slot::kFinalNorm;
+  if (final && !rules.final_norm) return {};
+  if (!unit) {
+    const bool plain = final ? rules.plain_final_norm : rules.plain_norms;
+    if (!plain && map.has_row(slot) && !(slot == Slot::kMlpNorm && rules.parallel))
+      bad_input("{}: a norm of the {} architecture is missing{}; is the checkpoint complete?",
+                map.checkpoint().path(), map.config().architecture,
+                layer < 0 ? std::string() : fmt::format(" in layer {}", layer));
+    return {.weight = {}, .bias = {}, .present = plain && map.has_row(slot)};
+  }
+  const std::int64_t heads = slot == Slot::kKNorm ? map.config().kv_heads : map.config().heads;
+  Norm norm{.weight = map.load_heads(*unit, heads),
             .bias = map.load_vector(unit->base + ".bias"),
             .present = true};
   const Shape shape = slot_shape(slot, map.config(), layer);
@@ -190,7 +201,7 @@ Norm load_norm(const TensorMap& map, Slot slot, int layer) {
       (norm.weight.size() != wanted || (!norm.bias.empty() && norm.bias.size() != wanted)))
     bad_input("{}: {} must have {} numbers; got {}", map.checkpoint().path(), printable(unit->base),
               wanted, norm.weight.size());
-  if (map.config().block.norm_plus_one)
+  if (rules.norm_plus_one)
     for (float& weight : norm.weight) weight += 1.0f;
   return norm;
 }

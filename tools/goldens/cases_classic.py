@@ -105,11 +105,10 @@ def falcon():
         # Falcon-RW-1B: ALiBi, a key head for each query head, biases, sequential.
         case("falcon-rw-alibi", {"alibi": True, "multi_query": False, "parallel_attn": False,
                                  "bias": True},
-             {"no alibi": {"alibi": False}},
-             indifferent={}),
+             {"no alibi": {"alibi": False}}, attention="sdpa"),
         case("falcon-7b-alibi-six-heads", {"alibi": True, "hidden_size": 48,
                                            "num_attention_heads": 6, "num_hidden_layers": 2},
-             {"no alibi": {"alibi": False}}, spelling="new"),
+             {"no alibi": {"alibi": False}}, spelling="new", attention="sdpa"),
         case("falcon-sequential-multi-query", {"parallel_attn": False, "bias": True},
              {**theta, "parallel": {"parallel_attn": True}}),
     ]

@@ -7,21 +7,8 @@ namespace {
 
 constexpr std::string_view kClasses[] = {"LlamaForCausalLM", "llama"};
 
-// llama.cpp keeps the rows of Q and K in the order of interleaved rotary pairs.
-constexpr TensorRow kAttention[] = {
-    {.slot = Slot::kQ,
-     .hf_name = "model.layers.{L}.self_attn.q_proj",
-     .gguf_name = "blk.{L}.attn_q",
-     .fed_by = Slot::kAttentionNorm,
-     .gguf_order = RowOrder::kRopeInterleaved},
-    {.slot = Slot::kK,
-     .hf_name = "model.layers.{L}.self_attn.k_proj",
-     .gguf_name = "blk.{L}.attn_k",
-     .fed_by = Slot::kAttentionNorm,
-     .gguf_order = RowOrder::kRopeInterleaved},
-};
-constexpr std::span<const TensorRow> kTensors[] = {kAttention, kDecoderEnds, kDecoderPreNorms,
-                                                   kDecoderAttention, kDecoderMlp};
+constexpr std::span<const TensorRow> kTensors[] = {
+    kInterleavedInGguf, kDecoderEnds, kDecoderPreNorms, kDecoderAttention, kDecoderMlp};
 
 void configure(const Json&, bool, ModelConfig&) {}
 

@@ -19,6 +19,19 @@ inline constexpr TensorRow kDecoderPreNorms[] = {
      .hf_name = "model.layers.{L}.post_attention_layernorm",
      .gguf_name = "blk.{L}.ffn_norm"},
 };
+// llama.cpp keeps the rows of Q and K of some families in the order of interleaved rotary pairs.
+inline constexpr TensorRow kInterleavedInGguf[] = {
+    {.slot = Slot::kQ,
+     .hf_name = "model.layers.{L}.self_attn.q_proj",
+     .gguf_name = "blk.{L}.attn_q",
+     .fed_by = Slot::kAttentionNorm,
+     .gguf_order = RowOrder::kRopeInterleaved},
+    {.slot = Slot::kK,
+     .hf_name = "model.layers.{L}.self_attn.k_proj",
+     .gguf_name = "blk.{L}.attn_k",
+     .fed_by = Slot::kAttentionNorm,
+     .gguf_order = RowOrder::kRopeInterleaved},
+};
 inline constexpr TensorRow kDecoderAttention[] = {
     {.slot = Slot::kQ,
      .hf_name = "model.layers.{L}.self_attn.q_proj",
@@ -61,5 +74,8 @@ inline constexpr TensorRow kHeadNorms[] = {
      .gguf_name = "blk.{L}.attn_k_norm",
      .fed_by = Slot::kK},
 };
+
+// Layers from max_window_layers on have the window, where use_sliding_window switches it on.
+void set_qwen_windows(const Json& json, ModelConfig& c);
 
 }  // namespace farthing::model

@@ -5,10 +5,15 @@
 
 namespace farthing::model {
 
-extern const Architecture kLlama;
+extern const Architecture kLlama, kMistral, kMixtral, kQwen2, kQwen3, kQwen3Moe, kGemma, kGemma2,
+    kGemma3, kPhi3, kOpt, kGpt2, kGptNeoX, kFalcon, kBloom, kStableLm, kStarCoder2, kOlmo2,
+    kGranite, kCohere, kCohere2;
 
 namespace {
-constexpr const Architecture* kArchitectures[] = {&kLlama};
+constexpr const Architecture* kArchitectures[] = {
+    &kLlama,  &kMistral,  &kMixtral,    &kQwen2, &kQwen3,   &kQwen3Moe, &kGemma,
+    &kGemma2, &kGemma3,   &kPhi3,       &kOpt,   &kGpt2,    &kGptNeoX,  &kFalcon,
+    &kBloom,  &kStableLm, &kStarCoder2, &kOlmo2, &kGranite, &kCohere,   &kCohere2};
 }
 
 std::span<const Architecture* const> architectures() { return kArchitectures; }
