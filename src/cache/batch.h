@@ -15,6 +15,9 @@ struct SequenceSlice {
   std::int64_t first_row = 0;
   std::int64_t count = 0;
   Position first_position = 0;
+  // What the sequence is known to reach (its prompt's end, when a chunk of it is run); 0: the end
+  // of this slice. Scalings of the rotary embedding that depend on the length go by it.
+  Position known_length = 0;
 };
 
 struct Batch {

@@ -68,12 +68,22 @@ Session::~Session() { kv_.close(sequence_); }
 std::vector<float> Session::run(std::span<const Token> tokens, std::int64_t chunk,
                                 const std::function<bool()>& cancelled) {
   std::vector<float> last;
+  const auto length = static_cast<cache::Position>(past_.size() + tokens.size());
+  std::vector<Token> again;
+  if (!past_.empty() && !model_.cache_serves(known_length_, length)) {
+    again = past_;
+    again.insert(again.end(), tokens.begin(), tokens.end());
+    tokens = again;
+    past_.clear();
+    kv_.truncate(sequence_, 0);
+  }
+  known_length_ = length;
   while (!tokens.empty()) {
     if (cancelled && cancelled()) return {};
     const auto count = std::min(static_cast<std::size_t>(chunk), tokens.size());
     const bool end = count == tokens.size();
     const cache::SequenceSlice slice{sequence_, 0, static_cast<std::int64_t>(count),
-                                     static_cast<cache::Position>(past_.size())};
+                                     static_cast<cache::Position>(past_.size()), length};
     const std::int64_t wanted = static_cast<std::int64_t>(count) - 1;
     const cache::Batch batch{tokens.first(count), {&slice, 1}, {&wanted, end ? 1u : 0u}};
     model_.forward(runtime_, batch, kv_, [&](std::int64_t, MatrixView<const float> logits) {

@@ -56,7 +56,8 @@ class Session {
   model::Model& model_;
   cache::PagedKv kv_;
   int sequence_;
-  std::vector<Token> past_;  // tokens whose keys and values are in the cache
+  cache::Position known_length_ = 0;  // that the cache was made for
+  std::vector<Token> past_;           // tokens whose keys and values are in the cache
 };
 
 }  // namespace farthing::engine

@@ -1,4 +1,3 @@
-#include <cassert>
 #include <cstring>
 
 #include "kernels/packed_matrix.h"
@@ -64,8 +63,6 @@ void pack_floats(Runtime& runtime, const StackedRows& rows, PackedMatrix& matrix
       return pack_tiles<Bf16>(runtime, rows, matrix);
     case Packing::kF16:
       return pack_tiles<Fp16>(runtime, rows, matrix);
-    default:
-      assert(false && "codes");
   }
 }
 
@@ -77,8 +74,6 @@ void unpack_floats(const PackedMatrix& matrix, std::int64_t row, std::span<float
       return unpack_row_of<Bf16>(matrix, row, out);
     case Packing::kF16:
       return unpack_row_of<Fp16>(matrix, row, out);
-    default:
-      assert(false && "codes");
   }
 }
 

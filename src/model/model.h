@@ -29,6 +29,11 @@ class Model {
   // Bytes of weights that one decoded token reads: all but the rows of an untied embedding.
   std::size_t bytes_read_per_token() const;
 
+  // Whether what is cached of a sequence of one length serves it at the other (LongRoPE).
+  bool cache_serves(cache::Position one, cache::Position other) const {
+    return rope_.same_for(one, other) && local_rope_.same_for(one, other);
+  }
+
   // A cache of the right layout for this model.
   cache::PagedKv make_cache(kernels::KvType type, std::int64_t capacity_tokens = 0) const;
 

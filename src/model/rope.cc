@@ -108,10 +108,18 @@ std::vector<double> Rope::frequencies(double length) const {
   return base_frequencies(config_.theta * std::pow(stretch, dim / (dim - 2)), rotary_dim_);
 }
 
+bool Rope::same_for(cache::Position one, cache::Position other) const {
+  const auto is_long = [&](cache::Position length) {
+    return static_cast<double>(length) > config_.original_max_positions;
+  };
+  return config_.scaling != RopeScaling::kLongRope || is_long(one) == is_long(other);
+}
+
 void Rope::fill(const cache::Batch& batch, MatrixView<float> table) const {
   const std::int64_t half = rotary_dim_ / 2;
   for (const cache::SequenceSlice& slice : batch.sequences) {
-    const auto f = frequencies(static_cast<double>(slice.first_position + slice.count));
+    const auto f = frequencies(
+        static_cast<double>(std::max(slice.known_length, slice.first_position + slice.count)));
     for (std::int64_t r = 0; r < slice.count; ++r) {
       float* row = table.row_data(slice.first_row + r);
       for (std::int64_t i = 0; i < half; ++i) {

@@ -17,8 +17,12 @@ class Rope {
   Rope(const RopeConfig& config, std::int64_t rotary_dim, std::span<const float> factors);
 
   // table (rows, rotary_dim): cosines, then sines, at each row's position. Where the scaling
-  // depends on the length (dynamic, longrope), that is the length which the slice reaches.
+  // depends on the length (dynamic, longrope), that is the length which the slice reaches or the
+  // sequence is known to reach.
   void fill(const cache::Batch& batch, MatrixView<float> table) const;
+  // Whether keys that were rotated when a sequence had one length serve it at the other. LongRoPE
+  // has two sets of frequencies; dynamic scaling leaves old keys as they are, as transformers does.
+  bool same_for(cache::Position one, cache::Position other) const;
 
  private:
   std::vector<double> frequencies(double length) const;

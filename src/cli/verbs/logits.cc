@@ -73,7 +73,7 @@ void run(const Options& o) {
     const std::int64_t count = std::min(o.chunk, total - first);
     std::vector<std::int64_t> rows(static_cast<std::size_t>(count));
     for (std::int64_t r = 0; r < count; ++r) rows[static_cast<std::size_t>(r)] = r;
-    const cache::SequenceSlice slice{sequence, 0, count, first};
+    const cache::SequenceSlice slice{sequence, 0, count, first, total};
     const cache::Batch batch{
         {tokens.data() + first, static_cast<std::size_t>(count)}, {&slice, 1}, rows};
     model.forward(*runtime, batch, kv, [&](std::int64_t from, MatrixView<const float> logits) {
