@@ -1,6 +1,7 @@
 // GGUF's k-quants: super-blocks of 256 inputs, whose groups of 16 or 32 have small integer scales
 // (and minima) under one FP16 factor. A group's scale d * sc is exact in FP32.
 #include "formats/gguf_block.h"
+#include "formats/gguf_super.h"
 
 namespace farthing {
 namespace {
@@ -11,6 +12,7 @@ struct Super {
   static constexpr const float* kCodebook = nullptr;
 };
 
+std::byte byte_of(int value) { return static_cast<std::byte>(value); }
 int byte_at(const std::byte* from, int i) { return std::to_integer<int>(from[i]); }
 
 // 16 groups: scale in the low nibble of a byte, minimum in the high one; codes of 2 bits in
@@ -28,6 +30,17 @@ struct Q2K : Super {
     }
     for (int i = 0; i < kInputs; ++i)
       codes[i] = byte_at(block, 16 + i / 128 * 32 + i % 32) >> (i % 128 / 32 * 2) & 3;
+  }
+
+  static void round(RoundMethod method, const float* weights, const float* importance,
+                    std::byte* block) {
+    const SuperBlock super = round_super_block({16, 2, 0, 15, 15}, method, weights, importance);
+    std::memset(block, 0, kBytes);
+    store_half(block + 80, super.d);
+    store_half(block + 82, super.dmin);
+    for (int g = 0; g < 16; ++g) block[g] = byte_of(super.scales[g] | super.minima[g] << 4);
+    for (int i = 0; i < kInputs; ++i)
+      block[16 + i / 128 * 32 + i % 32] |= byte_of(super.codes[i] << (i % 128 / 32 * 2));
   }
 };
 
@@ -51,6 +64,22 @@ struct Q3K : Super {
       codes[i] = static_cast<std::uint8_t>(low | high << 2);
     }
   }
+
+  static void round(RoundMethod method, const float* weights, const float* importance,
+                    std::byte* block) {
+    const SuperBlock super = round_super_block({16, 3, -32, 31, 0}, method, weights, importance);
+    std::memset(block, 0, kBytes);
+    store_half(block + 108, super.d);
+    for (int g = 0; g < 16; ++g) {
+      const int scale = super.scales[g] + 32;
+      block[96 + g % 8] |= byte_of((scale & 15) << (g / 8 * 4));
+      block[104 + g % 4] |= byte_of(scale >> 4 << (g / 4 * 2));
+    }
+    for (int i = 0; i < kInputs; ++i) {
+      block[32 + i / 128 * 32 + i % 32] |= byte_of((super.codes[i] & 3) << (i % 128 / 32 * 2));
+      block[i % 32] |= byte_of(super.codes[i] >> 2 << (i / 32));
+    }
+  }
 };
 
 // q4_k and q5_k: d, dmin, then 8 scales and 8 minima of 6 bits in 12 bytes.
@@ -68,9 +97,30 @@ void read_scales_and_minima(const std::byte* block, float* scales, float* offset
   }
 }
 
+void write_scales_and_minima(const SuperBlock& super, std::byte* block) {
+  store_half(block, super.d);
+  store_half(block + 2, super.dmin);
+  std::byte* packed = block + 4;
+  for (int g = 0; g < 8; ++g) {
+    const int scale = super.scales[g], minimum = super.minima[g];
+    if (g < 4) {
+      packed[g] |= byte_of(scale);
+      packed[g + 4] |= byte_of(minimum);
+    } else {
+      packed[g + 4] |= byte_of((scale & 15) | (minimum & 15) << 4);
+      packed[g - 4] |= byte_of(scale >> 4 << 6);
+      packed[g] |= byte_of(minimum >> 4 << 6);
+    }
+  }
+}
+
 // Nibbles of 64 inputs in 32 bytes: the first 32 below, the others above.
 std::uint8_t nibble(const std::byte* from, int i) {
   return byte_at(from, i / 64 * 32 + i % 32) >> (i % 64 / 32 * 4) & 15;
+}
+
+void write_nibble(std::byte* to, int i, int code) {
+  to[i / 64 * 32 + i % 32] |= byte_of((code & 15) << (i % 64 / 32 * 4));
 }
 
 struct Q4K : Super {
@@ -81,6 +131,14 @@ struct Q4K : Super {
   static void read(const std::byte* block, std::uint8_t* codes, float* scales, float* offsets) {
     read_scales_and_minima(block, scales, offsets);
     for (int i = 0; i < kInputs; ++i) codes[i] = nibble(block + 16, i);
+  }
+
+  static void round(RoundMethod method, const float* weights, const float* importance,
+                    std::byte* block) {
+    const SuperBlock super = round_super_block({32, 4, 0, 63, 63}, method, weights, importance);
+    std::memset(block, 0, kBytes);
+    write_scales_and_minima(super, block);
+    for (int i = 0; i < kInputs; ++i) write_nibble(block + 16, i, super.codes[i]);
   }
 };
 
@@ -94,6 +152,17 @@ struct Q5K : Super {
     for (int i = 0; i < kInputs; ++i) {
       const int high = byte_at(block, 16 + i % 32) >> (i / 32) & 1;
       codes[i] = static_cast<std::uint8_t>(nibble(block + 48, i) | high << 4);
+    }
+  }
+
+  static void round(RoundMethod method, const float* weights, const float* importance,
+                    std::byte* block) {
+    const SuperBlock super = round_super_block({32, 5, 0, 63, 63}, method, weights, importance);
+    std::memset(block, 0, kBytes);
+    write_scales_and_minima(super, block);
+    for (int i = 0; i < kInputs; ++i) {
+      write_nibble(block + 48, i, super.codes[i]);
+      block[16 + i % 32] |= byte_of(super.codes[i] >> 4 << (i / 32));
     }
   }
 };
@@ -112,6 +181,19 @@ struct Q6K : Super {
       const int low = byte_at(block, i / 128 * 64 + i % 64) >> (i % 128 / 64 * 4) & 15;
       const int high = byte_at(block, 128 + i / 128 * 32 + i % 32) >> (i % 128 / 32 * 2) & 3;
       codes[i] = static_cast<std::uint8_t>(low | high << 4);
+    }
+  }
+
+  static void round(RoundMethod method, const float* weights, const float* importance,
+                    std::byte* block) {
+    const SuperBlock super = round_super_block({16, 6, -128, 127, 0}, method, weights, importance);
+    std::memset(block, 0, kBytes);
+    store_half(block + 208, super.d);
+    for (int g = 0; g < 16; ++g) block[192 + g] = byte_of(super.scales[g]);
+    for (int i = 0; i < kInputs; ++i) {
+      const int code = super.codes[i];
+      block[i / 128 * 64 + i % 64] |= byte_of((code & 15) << (i % 128 / 64 * 4));
+      block[128 + i / 128 * 32 + i % 32] |= byte_of(code >> 4 << (i % 128 / 32 * 2));
     }
   }
 };

@@ -217,8 +217,10 @@ WeightScheme fit_to_row(WeightScheme scheme, std::int64_t cols) {
 
 ActivationScheme resolve_activations(const WeightScheme& weights, const ActivationMode* wanted) {
   const Element element = weights.element;
+  // NF4's levels are no multiples of one number, so no integer sum gives its products.
   const bool floats = element == Element::kF32 || element == Element::kBf16 ||
-                      element == Element::kF16 || element == Element::kF8e4m3;
+                      element == Element::kF16 || element == Element::kF8e4m3 ||
+                      element == Element::kNf4;
   if (wanted == nullptr && weights.plain && weights.strategy != Strategy::kGroup)
     return activations(ActivationMode::kInt8, Strategy::kChannel, 0);
   ActivationScheme scheme;

@@ -57,8 +57,8 @@ ActivationMode parse_activation_mode(std::string_view name);  // Error: usage
 WeightScheme fit_to_row(WeightScheme scheme, std::int64_t cols);
 
 // The activation scheme that goes with weights when the user names none (int16 above 5 bits, int8
-// at 5 and below, fp32 for float weights), or with the mode the user named. Groups of the integer
-// modes: the weights' group when it is one of 16..128, else 64.
+// at 5 and below, fp32 for float weights and nf4), or with the mode the user named. Groups of the
+// integer modes: the weights' group when it is one of 16..128, else 64.
 ActivationScheme resolve_activations(const WeightScheme& weights, const ActivationMode* wanted);
 
 // Bits a weight takes in the file, scales and zero points included, for rows of `cols` inputs.

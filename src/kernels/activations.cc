@@ -5,7 +5,7 @@
 namespace farthing::kernels {
 namespace {
 
-void fill_panels(Runtime& runtime, MatrixView<const float> x, Activations::Prepared& prepared) {
+void fill_floats(Runtime& runtime, MatrixView<const float> x, Activations::Prepared& prepared) {
   const std::int64_t width = prepared.layout.width;
   const bool round = prepared.layout.round_to_bf16;
   prepared.floats.reserve_scratch(static_cast<std::size_t>(x.rows * x.cols));
@@ -19,6 +19,33 @@ void fill_panels(Runtime& runtime, MatrixView<const float> x, Activations::Prepa
         for (std::int64_t k = 0; k < x.cols; ++k)
           out[k * tokens + t] = round ? to_float(to_bf16(in[k])) : in[k];
       }
+    }
+  });
+}
+
+void fill_codes(Runtime& runtime, MatrixView<const float> x, Activations::Prepared& prepared) {
+  const InputLayout& layout = prepared.layout;
+  const std::int64_t width = layout.width, units = layout.units;
+  const std::int64_t dwords =
+      units * layout.unit_padded / 4 * (layout.form == InputForm::kBytes ? 1 : 2);
+  prepared.codes.reserve_scratch(static_cast<std::size_t>(x.rows * dwords));
+  prepared.scales.reserve_scratch(static_cast<std::size_t>(x.rows * units));
+  prepared.sums.reserve_scratch(static_cast<std::size_t>(x.rows * units));
+  runtime.parallel((x.rows + width - 1) / width, 1, [&](std::int64_t panel, std::int64_t end) {
+    for (; panel < end; ++panel) {
+      const std::int64_t first = panel * width;
+      layout.quantize({.x = x.row_data(first),
+                       .x_stride = x.stride,
+                       .in = x.cols,
+                       .tokens = static_cast<int>(std::min(width, x.rows - first)),
+                       .bits = layout.bits,
+                       .scale_inputs = layout.scale_inputs,
+                       .units = units,
+                       .unit_inputs = layout.unit_inputs,
+                       .unit_padded = layout.unit_padded,
+                       .codes = prepared.codes.data() + first * dwords,
+                       .scales = prepared.scales.data() + first * units,
+                       .sums = prepared.sums.data() + first * units});
     }
   });
 }
@@ -42,7 +69,11 @@ const Activations::Prepared& Activations::prepare(Runtime& runtime, const InputL
     found = prepared_.back().get();
     found->layout = layout;
   }
-  if (!found->valid) fill_panels(runtime, x_, *found);
+  if (found->valid) return *found;
+  if (layout.form == InputForm::kFloats)
+    fill_floats(runtime, x_, *found);
+  else
+    fill_codes(runtime, x_, *found);
   found->valid = true;
   return *found;
 }

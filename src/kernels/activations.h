@@ -3,19 +3,30 @@
 
 #include "core/memory.h"
 #include "kernels/linear.h"
+#include "kernels/linear_slice.h"
 
 namespace farthing::kernels {
 
+// Inputs lie in panels of `width` tokens (the last may be narrower): what belongs to input k of all
+// its tokens, then to input k + 1. Integers: to four inputs at once, one or two numbers of 32 bits
+// a token, first the first numbers of all tokens, then the second ones.
 enum class InputForm : std::uint8_t {
-  kFloatPanels,  // panels of `width` tokens (the last may be narrower): input k of all its tokens,
-                 // then input k + 1
+  kFloats,
+  kBytes,   // INT8: four bytes
+  kPlanes,  // INT16, x = 256 high + low: four high bytes; four low bytes
+  kWords,   // INT8 or INT16, as 16 bits: inputs 0 and 2; inputs 1 and 3
 };
 
 // One way of laying inputs out; linears that ask for an equal one share it.
 struct InputLayout {
-  InputForm form = InputForm::kFloatPanels;
-  bool round_to_bf16 = false;
-  int width = 1;  // kFloatPanels: tokens a panel
+  InputForm form = InputForm::kFloats;
+  int width = 1;
+  bool round_to_bf16 = false;  // kFloats
+  // The others. A row is cut into units (linear_slice.h); scale_inputs inputs share a scale.
+  int bits = 0;
+  std::int64_t scale_inputs = 0;
+  std::int64_t units = 0, unit_inputs = 0, unit_padded = 0;
+  QuantizeRun quantize = nullptr;
   bool operator==(const InputLayout&) const = default;
 };
 
@@ -23,6 +34,9 @@ struct Activations::Prepared {
   InputLayout layout;
   bool valid = false;  // for the inputs assigned last
   AlignedArray<float> floats;
+  AlignedArray<std::int32_t> codes;
+  AlignedArray<float> scales;       // (units, tokens of the panel)
+  AlignedArray<std::int32_t> sums;  // of the codes of a unit, likewise
 };
 
 }  // namespace farthing::kernels

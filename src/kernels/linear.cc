@@ -7,15 +7,24 @@
 namespace farthing::kernels {
 namespace {
 
-Packing packing_of(const QuantizedTensor& weight) {
-  switch (weight.scheme.element) {
-    case Element::kBf16:
-      return Packing::kBf16;
-    case Element::kF16:
-      return Packing::kF16;
-    default:
-      return Packing::kF32;
-  }
+// Error: unsupported, naming the pair, when the scheme of the inputs has no kernel for any weight.
+void check_inputs(const ActivationScheme& scheme) {
+  if (scheme.mode == ActivationMode::kF32 || scheme.mode == ActivationMode::kBf16) return;
+  if (!scheme.dynamic || scheme.strategy == Strategy::kTensor)
+    unsupported(
+        "{} activations with one fixed scale for all tokens have no kernel; use a scale per token "
+        "or per group",
+        activation_name(scheme.mode));
+  if (scheme.strategy == Strategy::kGroup && scheme.group_size < 1)
+    unsupported("{} activations in groups need a group of at least one input; found {}",
+                activation_name(scheme.mode), scheme.group_size);
+}
+
+// Codebooks meet integers only where their levels are small integers too.
+bool has_kernel(const LinearKernel* kernel, const QuantizedTensor& weight, Packing packing) {
+  if (kernel == nullptr) return false;
+  if (packing != Packing::kLevels || kernel->form == InputForm::kFloats) return true;
+  return levels_are_integers(weight.format->grid(weight).codebook);
 }
 
 void copy_biases(std::span<const LinearSource> sources, PackedMatrix& matrix) {
@@ -78,17 +87,18 @@ Linear Linear::pack(Runtime& runtime, std::span<const LinearSource> sources,
   auto matrix = std::make_unique<PackedMatrix>();
   matrix->in = first.shape.cols;
   matrix->out = rows.rows();
-  matrix->packing = packing_of(first);
+  matrix->packing = packing_of(first, scheme.mode);
   matrix->activations = scheme;
-  // Until the integer kernels are here, codes run as the floats that they stand for.
-  const bool codes = first.format != nullptr && first.format->grid != nullptr;
-  matrix->kernel = choose_kernel(linear_kernels(), matrix->packing,
-                                 codes ? ActivationMode::kF32 : scheme.mode, runtime.isas);
-  if (matrix->kernel == nullptr)
+  check_inputs(scheme);
+  matrix->kernel = choose_kernel(linear_kernels(), matrix->packing, scheme.mode, runtime.isas);
+  if (!has_kernel(matrix->kernel, first, matrix->packing))
     unsupported("no kernel multiplies {} weights with {} activations; choose another --activations",
                 scheme_name(first.scheme), activation_name(scheme.mode));
   matrix->kernel_name = fmt::format("{} {}", matrix->kernel->family, isa_name(matrix->kernel->isa));
-  pack_floats(runtime, rows, *matrix);
+  if (is_codes(matrix->packing))
+    pack_codes(runtime, rows, *matrix);
+  else
+    pack_floats(runtime, rows, *matrix);
   copy_biases(sources, *matrix);
 
   Linear linear;
@@ -109,8 +119,11 @@ void Linear::multiply(Runtime& runtime, Activations& x, std::int64_t first, Matr
                              .end_tile = (first + y.cols + kTileRows - 1) / kTileRows,
                              .in = matrix.in,
                              .bias = matrix.bias.size() == 0 ? nullptr : matrix.bias.data(),
+                             .codes = &matrix.codes,
                              .x = inputs.floats.data(),
-                             .panel = inputs.layout.width,
+                             .x_codes = inputs.codes.data(),
+                             .x_scales = inputs.scales.data(),
+                             .x_sums = inputs.sums.data(),
                              .tokens = y.rows,
                              .y = y.data,
                              .y_stride = y.stride,
@@ -133,7 +146,10 @@ void Linear::apply_slab(Runtime& runtime, Activations& x, std::int64_t first,
 
 void Linear::unpack_row(std::int64_t r, std::span<float> out) const {
   assert(r >= 0 && r < matrix_->out && std::ssize(out) == matrix_->in);
-  unpack_floats(*matrix_, r, out);
+  if (is_codes(matrix_->packing))
+    unpack_codes(*matrix_, r, out);
+  else
+    unpack_floats(*matrix_, r, out);
 }
 
 }  // namespace farthing::kernels

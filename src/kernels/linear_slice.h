@@ -11,15 +11,45 @@ namespace farthing::kernels {
 // no sum crosses lanes.
 inline constexpr int kTileRows = 16;
 
+// kI8: offset = scale * that number, rounded to FP32.
+enum class OffsetForm : std::uint8_t { kNone, kI8, kF16, kF32 };
+
+// How a tile of codes lies in memory: group after group, each its codes, then 16 scales, then 16
+// offsets. weight = scale * (code - bias) + offset, or scale * levels[code].
+//
+// A group is a number of units: inputs whose products one int32 sum takes in, because within them
+// neither the weights' nor the inputs' scale changes. A unit is padded to a multiple of 8 inputs
+// with codes that meet inputs of 0. Codes of 64 bytes: byte 4 r + j is input j of output r, of four
+// inputs at 8 bits; at 4 bits of eight, the first four in the low halves.
+struct CodeTiles {
+  std::int64_t groups = 0;
+  std::int64_t group_inputs = 0;
+  std::int64_t units = 0;         // a group
+  std::int64_t unit_inputs = 0;   // without padding
+  std::int64_t unit_vectors = 0;  // of 64 bytes
+  std::int64_t code_bytes = 0;    // a group's codes
+  std::int64_t group_bytes = 0;   // with scales and offsets
+  std::int32_t bias = 0;
+  bool scales_are_f16 = false;  // else FP32
+  OffsetForm offsets = OffsetForm::kNone;
+  alignas(64) float levels[16] = {};              // the codebook, for float inputs
+  alignas(16) std::uint8_t level_bytes[16] = {};  // its integers + bias, for integer inputs
+};
+
 struct LinearSlice {
   const std::byte* tiles = nullptr;  // tile t begins at tiles + t * tile_bytes
   std::int64_t tile_bytes = 0;
   std::int64_t first_tile = 0, end_tile = 0;  // what this call computes
   std::int64_t in = 0;                        // inputs, without padding
   const float* bias = nullptr;                // one an output, padded to whole tiles, or null
+  const CodeTiles* codes = nullptr;           // null for float weights
 
-  const float* x = nullptr;  // float inputs as FloatPanels of activations.h
-  int panel = 0;             // tokens a panel
+  // The inputs, as InputForm says (activations.h). x_scales and x_sums have one number a unit and
+  // token, in panels like the inputs.
+  const float* x = nullptr;
+  const std::int32_t* x_codes = nullptr;
+  const float* x_scales = nullptr;
+  const std::int32_t* x_sums = nullptr;
   std::int64_t tokens = 0;
 
   float* y = nullptr;  // output first_row + c of token t is y[t * y_stride + c]
@@ -30,5 +60,22 @@ struct LinearSlice {
 };
 
 using LinearRun = void (*)(const LinearSlice&);
+
+// One panel of inputs to be quantised (activations.h), for a kernel that multiplies codes.
+struct QuantizeTask {
+  const float* x = nullptr;  // the panel's first token
+  std::int64_t x_stride = 0;
+  std::int64_t in = 0;
+  int tokens = 0;                 // of this panel
+  int bits = 8;                   // 8 or 16
+  std::int64_t scale_inputs = 0;  // that share a scale; a multiple of unit_inputs, or all
+  std::int64_t units = 0;         // a row; past the inputs they are zeros
+  std::int64_t unit_inputs = 0, unit_padded = 0;
+  std::int32_t* codes = nullptr;
+  float* scales = nullptr;
+  std::int32_t* sums = nullptr;
+};
+
+using QuantizeRun = void (*)(const QuantizeTask&);
 
 }  // namespace farthing::kernels

@@ -1,3 +1,4 @@
+#include <cassert>
 #include <cstring>
 
 #include "kernels/packed_matrix.h"
@@ -63,6 +64,8 @@ void pack_floats(Runtime& runtime, const StackedRows& rows, PackedMatrix& matrix
       return pack_tiles<Bf16>(runtime, rows, matrix);
     case Packing::kF16:
       return pack_tiles<Fp16>(runtime, rows, matrix);
+    default:
+      assert(false && "codes");
   }
 }
 
@@ -74,6 +77,8 @@ void unpack_floats(const PackedMatrix& matrix, std::int64_t row, std::span<float
       return unpack_row_of<Bf16>(matrix, row, out);
     case Packing::kF16:
       return unpack_row_of<Fp16>(matrix, row, out);
+    default:
+      assert(false && "codes");
   }
 }
 

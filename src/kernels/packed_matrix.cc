@@ -4,10 +4,34 @@
 
 namespace farthing::kernels {
 
+Packing packing_of(const QuantizedTensor& weight, ActivationMode mode) {
+  if (weight.format != nullptr && weight.format->grid != nullptr) {
+    const Grid grid = weight.format->grid(weight);
+    const bool floats = mode == ActivationMode::kF32 || mode == ActivationMode::kBf16;
+    // Float kernels take eight inputs of a group at a time.
+    if (floats && grid.group_size < weight.shape.cols && grid.group_size % 8 != 0)
+      return Packing::kF32;
+    if (grid.codebook != nullptr) return Packing::kLevels;
+    return grid.bits <= 4 ? Packing::kU4 : Packing::kU8;
+  }
+  if (weight.scheme.element == Element::kBf16) return Packing::kBf16;
+  if (weight.scheme.element == Element::kF16) return Packing::kF16;
+  return Packing::kF32;
+}
+
 InputLayout PackedMatrix::input_layout() const {
-  return {.form = kernel->form,
-          .round_to_bf16 = activations.mode == ActivationMode::kBf16,
-          .width = kernel->panel_tokens};
+  InputLayout layout = {.form = kernel->form, .width = kernel->panel_tokens};
+  layout.round_to_bf16 = activations.mode == ActivationMode::kBf16;
+  if (kernel->form == InputForm::kFloats) return layout;
+  const bool grouped = activations.strategy == Strategy::kGroup && activations.group_size < in;
+  const std::int64_t vector_inputs = packing == Packing::kU8 ? 4 : 8;
+  layout.bits = kernel->input_bits;
+  layout.units = codes.groups * codes.units;
+  layout.unit_inputs = codes.unit_inputs;
+  layout.unit_padded = codes.unit_vectors * vector_inputs;
+  layout.scale_inputs = grouped ? activations.group_size : layout.units * layout.unit_inputs;
+  layout.quantize = kernel->quantize;
+  return layout;
 }
 
 std::int64_t StackedRows::rows() const {

@@ -11,20 +11,24 @@
 
 namespace farthing::kernels {
 
-// How tiles of 16 outputs lie in memory.
-enum class Packing : std::uint8_t { kF32, kBf16, kF16 };
+// How tiles of 16 outputs lie in memory: floats input by input, or CodeTiles of codes of 4 bits
+// (kU4), of 8 (kU8), or of 4 bits that choose one of 16 levels (kLevels).
+enum class Packing : std::uint8_t { kF32, kBf16, kF16, kU4, kU8, kLevels };
+constexpr bool is_codes(Packing packing) { return packing >= Packing::kU4; }
 
-// A row of a kernel table. Tables are sorted best first.
+// A row of the kernel table, which is sorted best first.
 struct LinearKernel {
   std::string_view family;
   Isa isa = Isa::kScalar;
   Packing packing = Packing::kF32;
-  InputForm form = InputForm::kFloatPanels;
-  int panel_tokens = 1;  // kFloatPanels
+  int input_bits = 0;  // 8, 16; 0: floats
+  InputForm form = InputForm::kFloats;
+  int panel_tokens = 1;
   LinearRun run = nullptr;
+  QuantizeRun quantize = nullptr;  // fills the form; null for floats
 };
 
-// Every kernel that this build contains, best first.
+// Every kernel that this build contains.
 std::span<const LinearKernel> linear_kernels();
 
 // The first row that suits and may run; null when there is none. Nothing else decides.
@@ -39,6 +43,7 @@ class PackedMatrix {
   const LinearKernel* kernel = nullptr;
   std::string kernel_name;
 
+  CodeTiles codes;  // geometry, for packings of codes
   std::int64_t tile_bytes = 0;
   AlignedArray<std::byte> tiles;
   AlignedArray<float> bias;  // padded to whole tiles with zeros, or empty
@@ -52,6 +57,7 @@ class StackedRows {
  public:
   explicit StackedRows(std::span<const LinearSource> sources) : sources_(sources) {}
   std::int64_t rows() const;
+  const QuantizedTensor& first() const { return *sources_[0].weight; }
   struct Place {
     const LinearSource* source = nullptr;
     std::int64_t output = 0;  // within the source
@@ -63,8 +69,18 @@ class StackedRows {
   std::span<const LinearSource> sources_;
 };
 
-// Fills tiles and tile_bytes; in, out and packing are set.
+// The packing that keeps a weight as it is, or FP32 where none does.
+Packing packing_of(const QuantizedTensor& weight, ActivationMode mode);
+
+// Whether a codebook can meet integer inputs: its levels are multiples of 1 or of 1/2 that fit 8
+// bits.
+bool levels_are_integers(const float* levels);
+
+// Fill tiles, tile_bytes and codes; in, out, packing and activations are set.
 void pack_floats(Runtime& runtime, const StackedRows& rows, PackedMatrix& matrix);
+void pack_codes(Runtime& runtime, const StackedRows& rows, PackedMatrix& matrix);
+// Row `row` of the packed matrix, as the sources hold it.
 void unpack_floats(const PackedMatrix& matrix, std::int64_t row, std::span<float> out);
+void unpack_codes(const PackedMatrix& matrix, std::int64_t row, std::span<float> out);
 
 }  // namespace farthing::kernels

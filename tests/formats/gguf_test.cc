@@ -99,17 +99,93 @@ TEST(Gguf, RoundsAtLeastAsWellAsThePackage) {
   EXPECT_EQ(seen, 5);
 }
 
+std::string slurp(const std::string& name) {
+  std::ifstream file(std::string(FARTHING_SOURCE_DIR) + "/tests/golden/formats/llama_cpp/" + name,
+                     std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+constexpr const char* kSuperTypes[] = {"q2_k", "q3_k", "q4_k", "q5_k", "q6_k"};
+
+TEST(Gguf, RoundsKQuantsAtLeastAsWellAsLlamaCpp) {
+  const std::string raw = slurp("weights.bin");
+  std::vector<float> weights(1024);
+  ASSERT_EQ(raw.size(), 4096u);
+  std::memcpy(weights.data(), raw.data(), raw.size());
+  for (const char* name : kSuperTypes) {
+    const std::string blocks = slurp(std::string(name) + ".bin");
+    const WeightScheme scheme = parse_scheme(name).weights;
+    std::vector<Bytes> parts;
+    parts.push_back(Bytes::borrow(std::as_bytes(std::span(blocks))));
+    const auto theirs = borrow_tensor({2, 512}, scheme, std::move(parts), name);
+    QuantizedTensor ours = allocate_tensor({2, 512}, scheme);
+    ours.format->quantize(ours, 0, {weights.data(), 2, 512}, {});
+    const double least = relative_error(testing::dequantized(theirs), weights);
+    EXPECT_LT(least, 0.06) << name;  // the reader reads the encoder's blocks
+    EXPECT_LE(relative_error(testing::dequantized(ours), weights), least) << name;
+    testing::expect_same_bits(testing::through_grid(ours), testing::dequantized(ours), name);
+  }
+}
+
+TEST(Gguf, ImportanceAndTheSearchLowerTheErrorOfKQuants) {
+  Random random(79);
+  std::vector<float> weights(2048), importance(512);
+  for (float& w : weights)
+    w = static_cast<float>((random.uniform() - 0.5) * (random.uniform() < 0.02 ? 0.4 : 0.1));
+  for (std::size_t i = 0; i < 300; ++i) weights[i] = 0.3f + 0.1f * weights[i];  // one-signed groups
+  for (float& c : importance) c = static_cast<float>(std::pow(random.uniform(), 8.0));
+  for (const char* name : kSuperTypes) {
+    const auto weighted = [&](RoundMethod method, std::span<const float> by) {
+      QuantizedTensor tensor = allocate_tensor({4, 512}, parse_scheme(name).weights);
+      tensor.format->quantize(tensor, 0, {weights.data(), 4, 512}, {method, by});
+      const auto values = testing::dequantized(tensor);
+      double sum = 0;
+      for (std::size_t i = 0; i < values.size(); ++i)
+        sum += static_cast<double>(importance[i % 512]) *
+               std::pow(static_cast<double>(values[i] - weights[i]), 2);
+      return sum;
+    };
+    const double plain = weighted(RoundMethod::kMinMax, importance);
+    const double searched = weighted(RoundMethod::kScaleSearch, {});
+    const double informed = weighted(RoundMethod::kScaleSearch, importance);
+    EXPECT_LT(searched, plain) << name;
+    EXPECT_LT(informed, 0.8 * searched) << name;
+  }
+}
+
+TEST(Gguf, SpecialBlocksComeThrough) {
+  for (const char* name : {"q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "q4_0", "q4_1", "q8_0"})
+    for (const float size : {0.0f, 1e-30f, 1e-9f, 1e-5f, 1.0f, 1000.0f})
+      for (int kind = 0; kind < 4; ++kind) {
+        std::vector<float> weights(256);
+        for (std::size_t i = 0; i < 256; ++i) {
+          const float wave = std::sin(static_cast<float>(i * i));
+          weights[i] = size * (kind == 0   ? wave
+                               : kind == 1 ? 2 + wave
+                               : kind == 2 ? -2 - wave
+                                           : (i == 77 ? 1.0f : 0.0f));
+        }
+        QuantizedTensor tensor = allocate_tensor({1, 256}, parse_scheme(name).weights);
+        tensor.format->quantize(tensor, 0, {weights.data(), 1, 256}, {});
+        const auto values = testing::dequantized(tensor);
+        // Two bits leave steps of 3 * size / 3, three bits of one sign waste half the grid.
+        for (std::size_t i = 0; i < 256; ++i)
+          ASSERT_NEAR(values[i], weights[i], 0.8f * size + 1e-6f)
+              << name << " size " << size << " kind " << kind << " weight " << i;
+      }
+}
+
 TEST(Gguf, RowsThatAreNotWholeBlocksAreRefused) {
   EXPECT_THROW(allocate_tensor({2, 48}, parse_scheme("q4_0").weights), Error);
   EXPECT_THROW(allocate_tensor({2, 128}, parse_scheme("q4_k").weights), Error);
 }
 
 TEST(Gguf, AWeightBeyondFp16IsRefused) {
-  std::vector<float> weights(32, 1.0f);
-  weights[3] = 1e9f;
-  for (const char* name : {"q4_0", "q4_1", "q8_0", "q5_1"}) {
-    QuantizedTensor tensor = allocate_tensor({1, 32}, parse_scheme(name).weights);
-    EXPECT_THROW(tensor.format->quantize(tensor, 0, {weights.data(), 1, 32}, {}), Error) << name;
+  std::vector<float> weights(256, 1.0f);
+  weights[3] = 1e12f;
+  for (const char* name : {"q4_0", "q4_1", "q8_0", "q5_1", "q2_k", "q3_k", "q4_k", "q6_k"}) {
+    QuantizedTensor tensor = allocate_tensor({1, 256}, parse_scheme(name).weights);
+    EXPECT_THROW(tensor.format->quantize(tensor, 0, {weights.data(), 1, 256}, {}), Error) << name;
   }
 }
 

@@ -85,7 +85,7 @@ TEST(Scheme, ActivationsFollowTheBitsOfTheWeights) {
   EXPECT_EQ(mode("w5g64"), ActivationMode::kInt8);
   EXPECT_EQ(mode("w4g64-asym"), ActivationMode::kInt8);
   EXPECT_EQ(mode("q6_k"), ActivationMode::kInt16);
-  EXPECT_EQ(mode("nf4g64"), ActivationMode::kInt8);
+  EXPECT_EQ(mode("nf4g64"), ActivationMode::kF32);
   EXPECT_EQ(parse_scheme("w4g32").activations.group_size, 32);
   EXPECT_EQ(parse_scheme("w4g256").activations.group_size, 64);
   EXPECT_EQ(parse_scheme("w4c").activations.group_size, 64);

@@ -1,11 +1,24 @@
 #include "kernels/float_tiles/body.h"
-#include "simd/float_avx2.h"
+#include "kernels/float_tiles/code_weights.h"
+#include "simd/int_avx2.h"
 
 namespace farthing::kernels::float_tiles {
 
-using simd::FloatAvx2;
-void f32_avx2(const LinearSlice& slice) { run<FloatAvx2, F32, kAvx2Blocking>(slice); }
-void bf16_avx2(const LinearSlice& slice) { run<FloatAvx2, Bf16Weights, kAvx2Blocking>(slice); }
-void f16_avx2(const LinearSlice& slice) { run<FloatAvx2, F16Weights, kAvx2Blocking>(slice); }
+using I = simd::IntAvx2;
+using S = I::Float;
+constexpr Blocking kBlocking = kAvx2Blocking;
+
+void f32_avx2(const LinearSlice& slice) { run<S, F32, kBlocking>(slice); }
+void bf16_avx2(const LinearSlice& slice) { run<S, Halves<S, true>, kBlocking>(slice); }
+void f16_avx2(const LinearSlice& slice) { run<S, Halves<S, false>, kBlocking>(slice); }
+void u4_avx2(const LinearSlice& slice) {
+  run<S, CodeWeights<I, code_tiles::U4, false>, kBlocking>(slice);
+}
+void u8_avx2(const LinearSlice& slice) {
+  run<S, CodeWeights<I, code_tiles::U8, false>, kBlocking>(slice);
+}
+void levels_avx2(const LinearSlice& slice) {
+  run<S, CodeWeights<I, code_tiles::U4, true>, kBlocking>(slice);
+}
 
 }  // namespace farthing::kernels::float_tiles

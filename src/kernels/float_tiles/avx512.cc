@@ -1,13 +1,24 @@
 #include "kernels/float_tiles/body.h"
-#include "simd/float_avx512.h"
+#include "kernels/float_tiles/code_weights.h"
+#include "simd/int_avx512.h"
 
 namespace farthing::kernels::float_tiles {
 
-using simd::FloatAvx512;
-void f32_avx512(const LinearSlice& slice) { run<FloatAvx512, F32, kAvx512Blocking>(slice); }
-void bf16_avx512(const LinearSlice& slice) {
-  run<FloatAvx512, Bf16Weights, kAvx512Blocking>(slice);
+using I = simd::IntAvx512;
+using S = I::Float;
+constexpr Blocking kBlocking = kAvx512Blocking;
+
+void f32_avx512(const LinearSlice& slice) { run<S, F32, kBlocking>(slice); }
+void bf16_avx512(const LinearSlice& slice) { run<S, Halves<S, true>, kBlocking>(slice); }
+void f16_avx512(const LinearSlice& slice) { run<S, Halves<S, false>, kBlocking>(slice); }
+void u4_avx512(const LinearSlice& slice) {
+  run<S, CodeWeights<I, code_tiles::U4, false>, kBlocking>(slice);
 }
-void f16_avx512(const LinearSlice& slice) { run<FloatAvx512, F16Weights, kAvx512Blocking>(slice); }
+void u8_avx512(const LinearSlice& slice) {
+  run<S, CodeWeights<I, code_tiles::U8, false>, kBlocking>(slice);
+}
+void levels_avx512(const LinearSlice& slice) {
+  run<S, CodeWeights<I, code_tiles::U4, true>, kBlocking>(slice);
+}
 
 }  // namespace farthing::kernels::float_tiles

@@ -7,25 +7,33 @@
 namespace farthing::kernels::float_tiles {
 namespace {  // internal linkage: see linear_store.h
 
+// How weights are read. kDirect: load() gives those of one input of a tile, kTileBytes further on
+// those of the next. widen() makes floats of `count` inputs from k on, in place or in the room.
 struct F32 {
-  static constexpr int kTileBytes = 4 * kTileRows;  // one input of a tile
+  static constexpr bool kDirect = true;
+  static constexpr int kTileBytes = 4 * kTileRows;
   template <class S>
   static auto load(const std::byte* p) {
     return S::load(reinterpret_cast<const float*>(p));
   }
-};
-struct Bf16Weights {
-  static constexpr int kTileBytes = 2 * kTileRows;
-  template <class S>
-  static auto load(const std::byte* p) {
-    return S::load_bf16(p);
+  static const std::byte* widen(const LinearSlice&, const std::byte* tile, std::int64_t k,
+                                std::int64_t, float*) {
+    return tile + k * kTileBytes;
   }
 };
-struct F16Weights {
+template <class S, bool kBf16>
+struct Halves {
+  static constexpr bool kDirect = true;
   static constexpr int kTileBytes = 2 * kTileRows;
-  template <class S>
+  template <class>
   static auto load(const std::byte* p) {
-    return S::load_f16(p);
+    return kBf16 ? S::load_bf16(p) : S::load_f16(p);
+  }
+  static const std::byte* widen(const LinearSlice&, const std::byte* tile, std::int64_t k,
+                                std::int64_t count, float* room) {
+    for (std::int64_t i = 0; i < count; ++i)
+      S::store(room + i * kTileRows, load<S>(tile + (k + i) * kTileBytes));
+    return reinterpret_cast<const std::byte*>(room);
   }
 };
 
@@ -98,18 +106,6 @@ inline void run_thin(const LinearSlice& slice) {
   }
 }
 
-// `count` inputs of a tile as floats: in place when they are floats already.
-template <class S, class W>
-inline const std::byte* widen(const std::byte* tile, std::int64_t count, float* room) {
-  if constexpr (W::kTileBytes == F32::kTileBytes) {
-    return tile;
-  } else {
-    for (std::int64_t k = 0; k < count; ++k)
-      S::store(room + k * kTileRows, W::template load<S>(tile + k * W::kTileBytes));
-    return reinterpret_cast<const std::byte*>(room);
-  }
-}
-
 inline constexpr int kMaxStripe = 96;         // tokens that share one widening of the weights
 inline constexpr int kStripeBytes = 1 << 20;  // inputs that stay in the second-level cache
 
@@ -132,8 +128,7 @@ inline void run_thick(const LinearSlice& slice) {
       for (std::int64_t k = 0; k < slice.in; k += kBlockInputs) {
         const std::int64_t count = slice.in - k < kBlockInputs ? slice.in - k : kBlockInputs;
         const std::byte* wide[R];
-        for (int r = 0; r < R; ++r)
-          wide[r] = widen<S, W>(tiles[r] + k * W::kTileBytes, count, room[r]);
+        for (int r = 0; r < R; ++r) wide[r] = W::widen(slice, tiles[r], k, count, room[r]);
         for (int t = 0; t < stripe; t += T) {
           const int width = stripe - t < T ? stripe - t : T;
           multiply_block_of<S, F32, R, T>(width, wide, slice.x + (token + t) * slice.in + k * width,
@@ -148,18 +143,13 @@ inline void run_thick(const LinearSlice& slice) {
 template <class S, class W, Blocking kBlocking>
 inline void run(const LinearSlice& slice) {
   constexpr int kTiles = kBlocking.thick_tiles;
-  switch (slice.tokens) {
-    case 1:
-      return run_thin<S, W, kBlocking.thin_tiles, 1>(slice);
-    case 2:
-      return run_thin<S, W, kTiles, 2>(slice);
-    case 3:
-      return run_thin<S, W, kTiles, 3>(slice);
-    case 4:
-      return run_thin<S, W, kTiles, 4>(slice);
-    default:
-      return run_thick<S, W, kTiles, kBlocking.thick_tokens>(slice);
+  if constexpr (W::kDirect) {
+    if (slice.tokens == 1) return run_thin<S, W, kBlocking.thin_tiles, 1>(slice);
+    if (slice.tokens == 2) return run_thin<S, W, kTiles, 2>(slice);
+    if (slice.tokens == 3) return run_thin<S, W, kTiles, 3>(slice);
+    if (slice.tokens == 4) return run_thin<S, W, kTiles, 4>(slice);
   }
+  run_thick<S, W, kTiles, kBlocking.thick_tokens>(slice);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Float weights (FP32, BF16, FP16) times float inputs.
+// Weights times float inputs: FP32, BF16, FP16, and codes as the floats they stand for.
 //
 // A tile of 16 outputs holds, input by input, their 16 weights. An output is the sum, in ascending
 // order, of partial sums over blocks of kBlockInputs inputs; a partial sum is one chain of fused
@@ -24,14 +24,17 @@ inline constexpr Blocking kScalarBlocking = {1, 1, 4};
 inline constexpr Blocking kAvx2Blocking = {2, 1, 6};
 inline constexpr Blocking kAvx512Blocking = {4, 2, 12};
 
-void f32_scalar(const LinearSlice&);
-void bf16_scalar(const LinearSlice&);
-void f16_scalar(const LinearSlice&);
-void f32_avx2(const LinearSlice&);
-void bf16_avx2(const LinearSlice&);
-void f16_avx2(const LinearSlice&);
-void f32_avx512(const LinearSlice&);
-void bf16_avx512(const LinearSlice&);
-void f16_avx512(const LinearSlice&);
+// Kernels are called after the weights' packing.
+#define FARTHING_FLOAT_KERNELS(isa)    \
+  void f32_##isa(const LinearSlice&);  \
+  void bf16_##isa(const LinearSlice&); \
+  void f16_##isa(const LinearSlice&);  \
+  void u4_##isa(const LinearSlice&);   \
+  void u8_##isa(const LinearSlice&);   \
+  void levels_##isa(const LinearSlice&);
+FARTHING_FLOAT_KERNELS(scalar)
+FARTHING_FLOAT_KERNELS(avx2)
+FARTHING_FLOAT_KERNELS(avx512)
+#undef FARTHING_FLOAT_KERNELS
 
 }  // namespace farthing::kernels::float_tiles

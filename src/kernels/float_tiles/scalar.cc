@@ -1,13 +1,24 @@
 #include "kernels/float_tiles/body.h"
-#include "simd/float_scalar.h"
+#include "kernels/float_tiles/code_weights.h"
+#include "simd/int_scalar.h"
 
 namespace farthing::kernels::float_tiles {
 
-using simd::FloatScalar;
-void f32_scalar(const LinearSlice& slice) { run<FloatScalar, F32, kScalarBlocking>(slice); }
-void bf16_scalar(const LinearSlice& slice) {
-  run<FloatScalar, Bf16Weights, kScalarBlocking>(slice);
+using I = simd::IntScalar;
+using S = I::Float;
+constexpr Blocking kBlocking = kScalarBlocking;
+
+void f32_scalar(const LinearSlice& slice) { run<S, F32, kBlocking>(slice); }
+void bf16_scalar(const LinearSlice& slice) { run<S, Halves<S, true>, kBlocking>(slice); }
+void f16_scalar(const LinearSlice& slice) { run<S, Halves<S, false>, kBlocking>(slice); }
+void u4_scalar(const LinearSlice& slice) {
+  run<S, CodeWeights<I, code_tiles::U4, false>, kBlocking>(slice);
 }
-void f16_scalar(const LinearSlice& slice) { run<FloatScalar, F16Weights, kScalarBlocking>(slice); }
+void u8_scalar(const LinearSlice& slice) {
+  run<S, CodeWeights<I, code_tiles::U8, false>, kBlocking>(slice);
+}
+void levels_scalar(const LinearSlice& slice) {
+  run<S, CodeWeights<I, code_tiles::U4, true>, kBlocking>(slice);
+}
 
 }  // namespace farthing::kernels::float_tiles

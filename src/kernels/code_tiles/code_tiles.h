@@ -1,0 +1,52 @@
+// Integer weights of 2 to 8 bits, or codebooks of small integers, times integer inputs.
+//
+// The order of reduction, the same on every instruction set, for one token and for many, on any
+// threads. For the units of inputs in ascending order (linear_slice.h):
+//   acc = sum of (code - bias) * x over the unit, exactly, in int32
+//   sum = fma(float(acc), weight_scale * x_scale, sum)
+//   sum = fma(offset * x_scale, float(sum of x over the unit), sum)    where there are offsets
+// A unit has at most 256 inputs: 255 * 32639 * 256 < 2^31.
+//
+// Inputs: scale = largest |x| / 127 (INT8) or / 32639 (INT16), x = round(x / scale) to nearest
+// even, one scale a group or a token. A group of zeros has the scale 0 and zeros; one with an
+// infinity or a NaN has a NaN as scale, and so has every output.
+#pragma once
+
+#include "kernels/linear_slice.h"
+
+namespace farthing::kernels::code_tiles {
+
+inline constexpr int kMaxUnit = 256;
+
+// Tokens that are multiplied with a pair of tiles at once: a panel's width.
+inline constexpr int kScalarTokens = 4;
+inline constexpr int kAvx2Tokens = 4;
+inline constexpr int kAvxVnniTokens8 = 4;
+inline constexpr int kAvxVnniTokens16 = 2;
+inline constexpr int kAvx512VnniTokens8 = 12;
+inline constexpr int kAvx512VnniTokens16 = 6;
+
+// Kernels are called after the weights' packing and the inputs' bits.
+#define FARTHING_CODE_KERNELS(isa)            \
+  void u4_int8_##isa(const LinearSlice&);     \
+  void u4_int16_##isa(const LinearSlice&);    \
+  void u8_int8_##isa(const LinearSlice&);     \
+  void u8_int16_##isa(const LinearSlice&);    \
+  void levels_int8_##isa(const LinearSlice&); \
+  void levels_int16_##isa(const LinearSlice&);
+FARTHING_CODE_KERNELS(scalar)
+FARTHING_CODE_KERNELS(avx2)
+FARTHING_CODE_KERNELS(avxvnni)
+FARTHING_CODE_KERNELS(avx512vnni)
+#undef FARTHING_CODE_KERNELS
+
+// Inputs as InputForm::kBytes, kPlanes and kWords.
+void bytes_scalar(const QuantizeTask&);
+void planes_scalar(const QuantizeTask&);
+void bytes_avx2(const QuantizeTask&);
+void planes_avx2(const QuantizeTask&);
+void words_avx2(const QuantizeTask&);
+void bytes_avx512vnni(const QuantizeTask&);
+void planes_avx512vnni(const QuantizeTask&);
+
+}  // namespace farthing::kernels::code_tiles

@@ -1,0 +1,258 @@
+// Codes, scales and offsets of any format with a grid become CodeTiles.
+#include <atomic>
+#include <cassert>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+
+#include "kernels/code_tiles/code_tiles.h"
+#include "kernels/packed_matrix.h"
+#include "tensor/float16.h"
+
+namespace farthing::kernels {
+namespace {
+
+std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+bool integer_inputs(const PackedMatrix& matrix) {
+  return matrix.activations.mode == ActivationMode::kInt8 ||
+         matrix.activations.mode == ActivationMode::kInt16;
+}
+
+// Inputs within which neither scale changes, at most kMaxUnit; a group or a row when floats enter.
+std::int64_t unit_inputs(const PackedMatrix& matrix, std::int64_t weight_group) {
+  if (!integer_inputs(matrix)) return weight_group;
+  const ActivationScheme& scheme = matrix.activations;
+  const bool grouped = scheme.strategy == Strategy::kGroup && scheme.group_size < matrix.in;
+  const std::int64_t common =
+      std::gcd(weight_group < matrix.in ? weight_group : 0, grouped ? scheme.group_size : 0);
+  if (common == 0) return std::min<std::int64_t>(matrix.in, code_tiles::kMaxUnit);
+  std::int64_t unit = common;
+  for (std::int64_t parts = 2; unit > code_tiles::kMaxUnit; ++parts)
+    if (common % parts == 0) unit = common / parts;
+  return unit;
+}
+
+// The largest step of which every level is a multiple within 8 bits; 0 when there is none.
+float level_step(const float* levels) {
+  for (const float step : {1.0f, 0.5f}) {
+    bool whole = true;
+    for (int i = 0; i < 16; ++i) {
+      const float multiple = levels[i] / step;
+      whole = whole && multiple == std::nearbyint(multiple) && std::abs(multiple) <= 127;
+    }
+    if (whole) return step;
+  }
+  return 0;
+}
+
+// Sixteen rows of a grid, read one after another.
+class GridReader {
+ public:
+  GridReader(const StackedRows& rows, const CodeTiles& tiles, std::int64_t in)
+      : rows_(rows),
+        codes_(static_cast<std::size_t>(in)),
+        scales_(static_cast<std::size_t>(tiles.groups)),
+        offsets_(tiles.offsets == OffsetForm::kNone ? 0 : scales_.size()) {}
+  void read(std::int64_t output) {
+    const StackedRows::Place place = rows_.at(output);
+    const QuantizedTensor& weight = *place.source->weight;
+    weight.format->read_grid(weight, place.row, {codes_, scales_, offsets_});
+  }
+  std::uint8_t code(std::int64_t k) const { return codes_[static_cast<std::size_t>(k)]; }
+  float scale(std::int64_t g) const { return scales_[static_cast<std::size_t>(g)]; }
+  float offset(std::int64_t g) const { return offsets_[static_cast<std::size_t>(g)]; }
+
+ private:
+  const StackedRows& rows_;
+  std::vector<std::uint8_t> codes_;
+  std::vector<float> scales_, offsets_;
+};
+
+// The number of 8 bits that times the scale gives the offset exactly, or 128.
+int offset_multiple(float scale, float offset) {
+  const float multiple = scale == 0 ? 0 : std::nearbyint(offset / scale);
+  const bool fits = multiple >= -128 && multiple <= 127 && multiple * scale == offset;
+  return fits ? static_cast<int>(multiple) : 128;
+}
+
+// The smallest form that holds every offset exactly.
+OffsetForm find_offset_form(Runtime& runtime, const StackedRows& rows, const PackedMatrix& matrix) {
+  std::atomic<bool> i8 = true, f16 = true;
+  runtime.parallel(matrix.out, 16, [&](std::int64_t output, std::int64_t end) {
+    GridReader grid(rows, matrix.codes, matrix.in);
+    for (; output < end && (i8 || f16); ++output) {
+      grid.read(output);
+      for (std::int64_t g = 0; g < matrix.codes.groups; ++g) {
+        const float offset = grid.offset(g);
+        if (offset_multiple(grid.scale(g), offset) == 128) i8 = false;
+        if (to_float(to_fp16(offset)) != offset) f16 = false;
+      }
+    }
+  });
+  return i8 ? OffsetForm::kI8 : f16 ? OffsetForm::kF16 : OffsetForm::kF32;
+}
+
+std::int64_t offset_bytes(OffsetForm form) {
+  switch (form) {
+    case OffsetForm::kNone:
+      return 0;
+    case OffsetForm::kI8:
+      return kTileRows;
+    case OffsetForm::kF16:
+      return 2 * kTileRows;
+    case OffsetForm::kF32:
+      break;
+  }
+  return 4 * kTileRows;
+}
+
+void set_levels(const float* levels, bool integers, CodeTiles& tiles) {
+  std::copy(levels, levels + 16, tiles.levels);
+  if (!integers) return;
+  const float step = level_step(levels);
+  tiles.bias = 128;
+  for (int i = 0; i < 16; ++i)
+    tiles.level_bytes[i] = static_cast<std::uint8_t>(levels[i] / step + 128);
+  if (step != 1.0f) tiles.scales_are_f16 = false;  // a scale times the step need not be FP16
+}
+
+void set_geometry(Runtime& runtime, const StackedRows& rows, PackedMatrix& matrix) {
+  const Grid grid = rows.first().format->grid(rows.first());
+  const std::int64_t group = std::min(grid.group_size, matrix.in);
+  CodeTiles& tiles = matrix.codes;
+  tiles.groups = divide_up(matrix.in, group);
+  tiles.group_inputs = group;
+  tiles.unit_inputs = unit_inputs(matrix, group);
+  tiles.units = divide_up(group, tiles.unit_inputs);
+  tiles.unit_vectors = divide_up(tiles.unit_inputs, 8) * (matrix.packing == Packing::kU8 ? 2 : 1);
+  tiles.bias = grid.bias;
+  tiles.scales_are_f16 = grid.scales_are_f16;
+  tiles.offsets = grid.has_offsets ? OffsetForm::kF32 : OffsetForm::kNone;
+  if (grid.codebook != nullptr) set_levels(grid.codebook, integer_inputs(matrix), tiles);
+  if (grid.has_offsets) tiles.offsets = find_offset_form(runtime, rows, matrix);
+  tiles.code_bytes = tiles.units * tiles.unit_vectors * 64;
+  tiles.group_bytes =
+      tiles.code_bytes + kTileRows * (tiles.scales_are_f16 ? 2 : 4) + offset_bytes(tiles.offsets);
+  matrix.tile_bytes = tiles.groups * tiles.group_bytes;
+}
+
+// Calls body(k, byte, high): where in a tile the code of each input of a lane lies, and in which
+// half of its byte.
+template <class Body>
+void for_each_code(const PackedMatrix& matrix, int lane, const Body& body) {
+  const CodeTiles& tiles = matrix.codes;
+  const std::int64_t inputs = matrix.packing == Packing::kU8 ? 4 : 8;
+  for (std::int64_t g = 0; g < tiles.groups; ++g)
+    for (std::int64_t u = 0; u < tiles.units; ++u) {
+      const std::int64_t in_group = u * tiles.unit_inputs,
+                         first = g * tiles.group_inputs + in_group;
+      const std::int64_t count =
+          std::min({tiles.unit_inputs, tiles.group_inputs - in_group, matrix.in - first});
+      const std::int64_t unit = g * tiles.group_bytes + u * tiles.unit_vectors * 64 + 4 * lane;
+      for (std::int64_t i = 0; i < count; ++i)
+        body(first + i, unit + i / inputs * 64 + i % 4, i % inputs >= 4);
+    }
+}
+
+template <class T>
+void put(std::byte* to, std::int64_t i, T value) {
+  std::memcpy(to + i * static_cast<std::int64_t>(sizeof value), &value, sizeof value);
+}
+template <class T>
+T get(const std::byte* from, std::int64_t i) {
+  T value;
+  std::memcpy(&value, from + i * static_cast<std::int64_t>(sizeof value), sizeof value);
+  return value;
+}
+
+void put_offset(OffsetForm form, std::byte* to, int lane, float scale, float offset) {
+  if (form == OffsetForm::kI8)
+    put(to, lane, static_cast<std::int8_t>(offset_multiple(scale, offset)));
+  if (form == OffsetForm::kF16) put(to, lane, to_fp16(offset).bits);
+  if (form == OffsetForm::kF32) put(to, lane, offset);
+}
+
+void pack_row(const PackedMatrix& matrix, const GridReader& grid, int lane, float step,
+              std::byte* tile) {
+  const CodeTiles& tiles = matrix.codes;
+  for_each_code(matrix, lane, [&](std::int64_t k, std::int64_t byte, bool high) {
+    tile[byte] |= static_cast<std::byte>(grid.code(k) << (high ? 4 : 0));
+  });
+  for (std::int64_t g = 0; g < tiles.groups; ++g) {
+    std::byte* scales = tile + g * tiles.group_bytes + tiles.code_bytes;
+    const float scale = grid.scale(g) * step;
+    if (tiles.scales_are_f16)
+      put(scales, lane, to_fp16(scale).bits);
+    else
+      put(scales, lane, scale);
+    if (tiles.offsets != OffsetForm::kNone)
+      put_offset(tiles.offsets, scales + kTileRows * (tiles.scales_are_f16 ? 2 : 4), lane, scale,
+                 grid.offset(g));
+  }
+}
+
+float step_of(const PackedMatrix& matrix) {
+  if (matrix.packing != Packing::kLevels || !integer_inputs(matrix)) return 1;
+  return level_step(matrix.codes.levels);
+}
+
+// The scale and the offset of a group as its format has them.
+void get_group(const PackedMatrix& matrix, const std::byte* tile, std::int64_t group, int lane,
+               float& scale, float& offset) {
+  const CodeTiles& tiles = matrix.codes;
+  const std::byte* scales = tile + group * tiles.group_bytes + tiles.code_bytes;
+  scale = tiles.scales_are_f16 ? to_float(Fp16{get<std::uint16_t>(scales, lane)})
+                               : get<float>(scales, lane);
+  const std::byte* offsets = scales + kTileRows * (tiles.scales_are_f16 ? 2 : 4);
+  if (tiles.offsets == OffsetForm::kI8)
+    offset = scale * static_cast<float>(get<std::int8_t>(offsets, lane));
+  if (tiles.offsets == OffsetForm::kF16) offset = to_float(Fp16{get<std::uint16_t>(offsets, lane)});
+  if (tiles.offsets == OffsetForm::kF32) offset = get<float>(offsets, lane);
+  scale /= step_of(matrix);
+}
+
+}  // namespace
+
+bool levels_are_integers(const float* levels) { return level_step(levels) != 0; }
+
+void pack_codes(Runtime& runtime, const StackedRows& rows, PackedMatrix& matrix) {
+  set_geometry(runtime, rows, matrix);
+  matrix.tiles =
+      AlignedArray<std::byte>(static_cast<std::size_t>(matrix.tile_count() * matrix.tile_bytes));
+  const float step = step_of(matrix);
+  runtime.parallel(matrix.tile_count(), 1, [&](std::int64_t tile, std::int64_t end) {
+    GridReader grid(rows, matrix.codes, matrix.in);
+    for (; tile < end; ++tile) {
+      std::byte* out = matrix.tiles.data() + tile * matrix.tile_bytes;
+      std::memset(out, 0, static_cast<std::size_t>(matrix.tile_bytes));
+      for (int lane = 0; lane < kTileRows && tile * kTileRows + lane < matrix.out; ++lane) {
+        grid.read(tile * kTileRows + lane);
+        pack_row(matrix, grid, lane, step, out);
+      }
+    }
+  });
+}
+
+void unpack_codes(const PackedMatrix& matrix, std::int64_t row, std::span<float> out) {
+  const CodeTiles& tiles = matrix.codes;
+  const std::byte* tile = matrix.tiles.data() + row / kTileRows * matrix.tile_bytes;
+  const int lane = static_cast<int>(row % kTileRows);
+  std::vector<float> scales(static_cast<std::size_t>(tiles.groups)), offsets(scales.size());
+  for (std::int64_t g = 0; g < tiles.groups; ++g)
+    get_group(matrix, tile, g, lane, scales[static_cast<std::size_t>(g)],
+              offsets[static_cast<std::size_t>(g)]);
+  for_each_code(matrix, lane, [&](std::int64_t k, std::int64_t byte, bool high) {
+    const auto g = static_cast<std::size_t>(k / tiles.group_inputs);
+    const int both = static_cast<int>(tile[byte]);
+    const int code = matrix.packing == Packing::kU8 ? both : high ? both >> 4 : both & 15;
+    float& weight = out[static_cast<std::size_t>(k)];
+    if (matrix.packing == Packing::kLevels)
+      weight = scales[g] * tiles.levels[code];
+    else
+      weight = scales[g] * static_cast<float>(code - tiles.bias);
+    if (tiles.offsets != OffsetForm::kNone) weight += offsets[g];
+  });
+}
+
+}  // namespace farthing::kernels

@@ -1,0 +1,110 @@
+// Integer vectors in AVX2: pairs of registers. int_scalar.h says what each operation means.
+#pragma once
+
+#include "simd/float_avx2.h"
+
+namespace farthing::simd {
+
+struct IntAvx2 {
+  using Float = FloatAvx2;
+  struct Pair {
+    __m256i a, b;
+  };
+  using I = Pair;
+  using B = Pair;
+
+  FARTHING_SIMD B load(const std::byte* p) { return {load_32(p), load_32(p + 32)}; }
+  FARTHING_SIMD B low_nibbles(B b) {
+    const __m256i mask = _mm256_set1_epi8(15);
+    return {_mm256_and_si256(b.a, mask), _mm256_and_si256(b.b, mask)};
+  }
+  FARTHING_SIMD B high_nibbles(B b) {
+    return low_nibbles({_mm256_srli_epi16(b.a, 4), _mm256_srli_epi16(b.b, 4)});
+  }
+  FARTHING_SIMD B load_table(const std::uint8_t* p) {
+    const __m256i table =
+        _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    return {table, table};
+  }
+  FARTHING_SIMD B look_up(B table, B codes) {
+    return {_mm256_shuffle_epi8(table.a, codes.a), _mm256_shuffle_epi8(table.b, codes.b)};
+  }
+
+  FARTHING_SIMD I zero() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+  FARTHING_SIMD I set(std::int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
+  FARTHING_SIMD I add(I x, I y) { return {_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)}; }
+  FARTHING_SIMD Float::F to_float(I x) {
+    return {_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)};
+  }
+  FARTHING_SIMD Float::F code_floats(B x, int input) {
+    return to_float({byte_of(x.a, input), byte_of(x.b, input)});
+  }
+  FARTHING_SIMD Float::F look_up_floats(const float* table, B x, int input) {
+    return {look_up(table, byte_of(x.a, input)), look_up(table, byte_of(x.b, input))};
+  }
+  FARTHING_SIMD void store_i16(std::int16_t* p, Float::F whole) {
+    const __m256i packed =
+        _mm256_packs_epi32(_mm256_cvtps_epi32(whole.a), _mm256_cvtps_epi32(whole.b));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                        _mm256_permute4x64_epi64(packed, 0b11011000));
+  }
+
+  // Four signed bytes; only for codes below 16: two products are at most 2 * 15 * 128, and eight
+  // such sums fit the 16 bits of a partial sum.
+  struct SmallBytes {
+    using Isa = IntAvx2;
+    using Partial = Pair;  // int16, two an output
+    using X = __m256i;
+    static constexpr int kDwords = 1, kFlush = 8;
+    FARTHING_SIMD Partial zero() { return IntAvx2::zero(); }
+    FARTHING_SIMD X input(const std::int32_t* x, int) { return _mm256_set1_epi32(*x); }
+    FARTHING_SIMD Partial dot(Partial sums, B codes, X x) {
+      return {_mm256_add_epi16(sums.a, _mm256_maddubs_epi16(codes.a, x)),
+              _mm256_add_epi16(sums.b, _mm256_maddubs_epi16(codes.b, x))};
+    }
+    FARTHING_SIMD I finish(Partial sums) {
+      const __m256i ones = _mm256_set1_epi16(1);
+      return {_mm256_madd_epi16(sums.a, ones), _mm256_madd_epi16(sums.b, ones)};
+    }
+  };
+  // Four words: inputs 0 and 2, then 1 and 3. Any codes, inputs of 8 and of 16 bits.
+  struct Words {
+    using Isa = IntAvx2;
+    using Partial = I;
+    struct X {
+      __m256i even, odd;
+    };
+    static constexpr int kDwords = 2, kFlush = 1 << 20;
+    FARTHING_SIMD Partial zero() { return IntAvx2::zero(); }
+    FARTHING_SIMD X input(const std::int32_t* x, int stride) {
+      return {_mm256_set1_epi32(x[0]), _mm256_set1_epi32(x[stride])};
+    }
+    FARTHING_SIMD Partial dot(Partial sums, B codes, X x) {
+      return {dot(sums.a, codes.a, x), dot(sums.b, codes.b, x)};
+    }
+    FARTHING_SIMD I finish(Partial sums) { return sums; }
+
+   private:
+    FARTHING_SIMD __m256i dot(__m256i sums, __m256i codes, X x) {
+      const __m256i even = _mm256_and_si256(codes, _mm256_set1_epi16(255));
+      const __m256i odd = _mm256_srli_epi16(codes, 8);
+      sums = _mm256_add_epi32(sums, _mm256_madd_epi16(even, x.even));
+      return _mm256_add_epi32(sums, _mm256_madd_epi16(odd, x.odd));
+    }
+  };
+
+ private:
+  FARTHING_SIMD __m256i byte_of(__m256i x, int input) {
+    return _mm256_and_si256(_mm256_srli_epi32(x, 8 * input), _mm256_set1_epi32(255));
+  }
+  FARTHING_SIMD __m256 look_up(const float* table, __m256i codes) {
+    const __m256 low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table), codes);
+    const __m256 high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table + 8), codes);
+    return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(codes, 28)));
+  }
+  FARTHING_SIMD __m256i load_32(const std::byte* p) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  }
+};
+
+}  // namespace farthing::simd
