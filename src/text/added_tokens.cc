@@ -28,8 +28,7 @@ AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const Normalizer* norma
   }
   using Entries = std::vector<std::pair<std::string_view, Token>>;
   const auto build = [](Entries entries) {
-    std::stable_sort(entries.begin(), entries.end(),
-                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::sort(entries.begin(), entries.end());  // of equal ones the lowest id stays
     const auto same = [](const auto& a, const auto& b) { return a.first == b.first; };
     entries.erase(std::unique(entries.begin(), entries.end(), same), entries.end());
     return Trie(std::move(entries));

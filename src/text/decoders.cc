@@ -170,7 +170,10 @@ DecoderPtr make_replace_decoder(std::shared_ptr<const Pattern> pattern, std::str
   return make_simple(
       [pattern = std::move(pattern), content = std::move(content)](Tokens& tokens, bool raw) {
         for (std::string& token : tokens) {
-          if (raw && !is_utf8(token)) continue;
+          const std::size_t held = raw ? unfinished_utf8(token) : 0;
+          const std::string tail = token.substr(token.size() - held);
+          token.resize(token.size() - held);
+          if (raw && !is_utf8(token)) token = repair_utf8(token);
           std::vector<Match> matches;
           pattern->find(token, matches);
           std::string out;

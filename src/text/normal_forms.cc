@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <span>
+#include <utility>
+#include <vector>
 
 #include "text/normalizer.h"
 #include "text/unicode.h"
@@ -38,15 +40,21 @@ void decompose(char32_t code, bool compatibility, Codes& out) {
     out.insert(out.end(), parts.begin(), parts.begin() + count);
 }
 
+// Sorts by combining class; equal ones keep their order.
+void order_run(std::span<utf8proc_int32_t> run) {
+  std::vector<std::pair<std::size_t, utf8proc_int32_t>> keyed;
+  for (std::size_t i = 0; i < run.size(); ++i)
+    keyed.emplace_back(static_cast<std::size_t>(combining_class(run[i])) << 48 | i, run[i]);
+  std::sort(keyed.begin(), keyed.end());
+  for (std::size_t i = 0; i < run.size(); ++i) run[i] = keyed[i].second;
+}
+
 // Canonical ordering. utf8proc's own is quadratic in the length of a run of marks.
 void order_marks(Codes& codes) {
   for (std::size_t at = 0; at < codes.size();) {
     std::size_t end = at;
     while (end < codes.size() && combining_class(codes[end]) != 0) ++end;
-    if (end - at > 1)
-      std::stable_sort(codes.begin() + static_cast<std::ptrdiff_t>(at),
-                       codes.begin() + static_cast<std::ptrdiff_t>(end),
-                       [](auto a, auto b) { return combining_class(a) < combining_class(b); });
+    if (end - at > 1) order_run(std::span(codes).subspan(at, end - at));
     at = std::max(end, at + 1);
   }
 }

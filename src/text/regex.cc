@@ -35,6 +35,52 @@ std::string pcre_message(int code) {
   return reinterpret_cast<const char*>(text);
 }
 
+// The originals' engine (Oniguruma) writes some things otherwise than PCRE2. \s follows the
+// White_Space property (PCRE2's has U+180E too), \h is a hexadecimal digit, and a [ or && inside a
+// class makes sets, which PCRE2 10.42 would silently read as characters.
+std::string translate(std::string_view expression, std::string_view where) {
+  constexpr std::string_view kBlanks =
+      "\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}"
+      "\\x{205f}\\x{3000}";
+  constexpr std::string_view kDigits = "0-9A-Fa-f";
+  std::string out;
+  bool in_class = false;
+  for (std::size_t i = 0; i < expression.size(); ++i) {
+    const char c = expression[i];
+    const char next = i + 1 < expression.size() ? expression[i + 1] : '\0';
+    if (c == '\\') {
+      ++i;
+      const std::string_view set = next == 's' || next == 'S' ? kBlanks : kDigits;
+      if (next == 's' || next == 'h')
+        out += in_class ? std::string(set) : fmt::format("[{}]", set);
+      else if ((next == 'S' || next == 'H') && !in_class)
+        out += fmt::format("[^{}]", set);
+      else
+        out.append(expression, i - 1, 2);
+      continue;
+    }
+    if (in_class && ((c == '[' && next != ':') || (c == '&' && next == '&')))
+      unsupported("{}: the pattern \"{}\" has a set inside a character class at byte {}", where,
+                  printable(expression), i);
+    if (in_class && c == '[') {  // [:name:]
+      const std::size_t end = expression.find(":]", i);
+      if (end == std::string_view::npos) break;
+      out.append(expression, i, end + 2 - i);
+      i = end + 1;
+      continue;
+    }
+    out += c;
+    if (c == '[' && !in_class) {
+      in_class = true;
+      if (next == '^') out += expression[++i];
+      if (i + 1 < expression.size() && expression[i + 1] == ']') out += expression[++i];
+    } else if (c == ']') {
+      in_class = false;
+    }
+  }
+  return out;
+}
+
 class PcrePattern final : public Pattern {
  public:
   PcrePattern(std::string_view expression, std::string_view where)
@@ -42,9 +88,10 @@ class PcrePattern final : public Pattern {
     if (expression.size() > kExpressionLimit)
       bad_input("{}: a pattern of {} bytes; the limit is {}", where, expression.size(),
                 kExpressionLimit);
+    const std::string translated = translate(expression, where);
     int error = 0;
     PCRE2_SIZE at = 0;
-    code_.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(expression.data()), expression.size(),
+    code_.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
                               PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C,
                               &error, &at, nullptr));
     if (code_ == nullptr)

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "io/checkpoint.h"
+#include "text/sentencepiece_model.h"
 #include "text/tokenizer_config.h"
 #include "text/tokenizer_json.h"
 
@@ -22,6 +23,8 @@ std::unique_ptr<Tokenizer> Tokenizer::load(const io::Checkpoint& checkpoint) {
   PipelineParts parts;
   if (const auto json = checkpoint.text_file("tokenizer.json"))
     parts = read_tokenizer_json(*json, where + "/tokenizer.json");
+  else if (const auto model = checkpoint.text_file("tokenizer.model"))
+    parts = read_tokenizer_model(*model, where + "/tokenizer.model");
   else
     return nullptr;
   const ConfigFiles files = {side_file(checkpoint, "tokenizer_config.json"),

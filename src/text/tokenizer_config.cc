@@ -12,9 +12,9 @@
 namespace farthing::text {
 namespace {
 
-// Adds a token or replaces the one of the same content; without an id of its own it gets the
-// vocabulary's, else the next free one.
-void add_token(PipelineParts& parts, AddedToken token) {
+// Adds a token or replaces the one of the same content, whose id it keeps. A new one has the
+// vocabulary's id, else `wanted` where that is free, else the next.
+void add_token(PipelineParts& parts, AddedToken token, std::int64_t wanted = -1) {
   if (token.content.empty()) return;
   for (AddedToken& known : parts.added) {
     if (known.content != token.content) continue;
@@ -27,8 +27,12 @@ void add_token(PipelineParts& parts, AddedToken token) {
     token.id = known;
   } else {
     std::int64_t next = vocabulary.count();
-    for (const AddedToken& other : parts.added) next = std::max<std::int64_t>(next, other.id + 1);
-    token.id = static_cast<Token>(next);
+    for (const AddedToken& other : parts.added) {
+      next = std::max<std::int64_t>(next, other.id + 1);
+      if (other.id == wanted) wanted = -1;
+    }
+    const bool free = wanted >= 0 && !vocabulary.has(static_cast<Token>(wanted));
+    token.id = static_cast<Token>(free ? wanted : next);
   }
   parts.added.push_back(std::move(token));
 }
@@ -66,7 +70,7 @@ void add_configured_tokens(PipelineParts& parts, const Json& config, std::string
       if (std::from_chars(key.data(), end, id).ptr != end)
         bad_input("{}: added_tokens_decoder has the key \"{}\", which is no id", where,
                   printable(key));
-      add_token(parts, read_added_token(value, id, where));
+      add_token(parts, read_added_token(value, id, where), id);
     }
   }
   static constexpr std::array<std::string_view, 7> kNamed = {

@@ -11,9 +11,9 @@
 namespace farthing::text {
 
 struct UnigramOptions {
-  std::optional<Token> unknown;
+  std::optional<Token> unknown = std::nullopt;
   bool byte_fallback = false;
-  bool single_precision = false;   // SentencePiece adds floats, `tokenizers` doubles
+  bool single_precision = false;   // SentencePiece keeps floats, `tokenizers` doubles
   bool fuse_unknown_bytes = true;  // `tokenizers` joins unknown neighbours before they become bytes
 };
 
@@ -36,10 +36,8 @@ class UnigramModel final : public Model {
   void build_trie();
   void forward(std::string_view piece, std::vector<Step>& steps) const;
   void emit(std::string_view text, Token id, std::vector<Token>& ids) const;
-  double add(double a, double b) const {
-    return options_.single_precision
-               ? static_cast<float>(static_cast<float>(a) + static_cast<float>(b))
-               : a + b;
+  double rounded(double score) const {
+    return options_.single_precision ? static_cast<double>(static_cast<float>(score)) : score;
   }
 
   std::vector<double> scores_;
