@@ -96,6 +96,9 @@ class HfDirectory final : public Checkpoint {
     const TensorInfo* tensor = find(std::string(base) + ".weight");
     if (tensor == nullptr) tensor = find(base);
     if (tensor == nullptr) return std::nullopt;
+    if (tensor->dtype == "U32" && find(std::string(base) + ".scales") != nullptr)
+      unsupported("{}: {} is quantised for MLX, which cannot be read; take the original model",
+                  where, printable(base));
     return plain_matrix(*tensor, slice, slices, where);
   }
 
