@@ -1,7 +1,7 @@
 // A sequence with its keys and values in pages, for the tests of attention.
 #pragma once
 
-#include <cstring>
+#include <algorithm>
 #include <vector>
 
 #include "core/random.h"
@@ -39,7 +39,7 @@ class TestSequence {
         random, static_cast<std::size_t>(length) * static_cast<std::size_t>(columns()), spread);
     const auto count = static_cast<std::size_t>((length + kPageTokens - 1) / kPageTokens);
     memory_ = AlignedArray<std::byte>(count * page_bytes_);
-    std::memset(memory_.data(), 0xFF, memory_.size());
+    std::fill(memory_.begin(), memory_.end(), std::byte{0xFF});
     for (std::size_t p = 0; p < count; ++p) pages.push_back(memory_.data() + p * page_bytes_);
   }
 

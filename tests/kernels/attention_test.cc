@@ -73,6 +73,34 @@ TEST(Attention, EqualsTheOracleAtPageBorders) {
   }
 }
 
+// Heads share keys in groups of every size: each has its own blocking of rows and pages.
+TEST(Attention, EqualsTheOracleForEverySizeOfGroup) {
+  for (Isa isa : levels()) {
+    Runtime runtime(2, isas_here().up_to(isa));
+    for (KvType type : kAllTypes)
+      for (int group : {1, 2, 3, 4, 5, 6, 7, 8, 9, 71}) {
+        SCOPED_TRACE(std::string(isa_name(isa)) + " " + std::string(kv_type_name(type)) +
+                     " group " + std::to_string(group));
+        Random random(19);
+        const AttentionRules rules{.heads = 2 * group, .scale = 0.25f};
+        TestSequence sequence({type, 2, 37}, rules, 290, random);
+        sequence.store(0, 287);
+        expect_near_oracle(sequence, runtime, rules, 287, 3);
+      }
+  }
+}
+
+TEST(Attention, TakesTheLargestHeads) {
+  Runtime runtime(2);
+  for (KvType type : kAllTypes) {
+    Random random(23);
+    const AttentionRules rules{.heads = 3, .scale = 0.1f};
+    TestSequence sequence({type, 1, 512}, rules, 100, random);
+    sequence.store(0, 60);
+    expect_near_oracle(sequence, runtime, rules, 60, 40);
+  }
+}
+
 TEST(Attention, EqualsTheOracleWithWindowsCapsSlopesAndSinks) {
   const std::vector<float> slopes = {0.5f, 0.25f, 0.125f, 0.0625f};
   const std::vector<float> sinks = {-1.0f, 0.0f, 2.0f, 30.0f};

@@ -26,8 +26,10 @@ struct KvLayout {
   std::size_t bytes_per_token() const { return page_bytes() / kPageTokens; }
 };
 
-// Stores the keys and values of one position, each (kv_heads * head_dim), rounding as the type
-// says.
+// Stores the keys and values of one position, each (kv_heads * head_dim), rounding to nearest as
+// the type says. FP16 saturates. INT8 is within half a step of largest / 127; INT4 of largest / 8
+// (a whole step for numbers near the largest with the other sign). Positions of a page may be
+// stored by different threads at the same time.
 void store_kv(const KvLayout& layout, std::byte* page, int slot, const float* keys,
               const float* values);
 // Reads them back as floats (tests, taps).
@@ -56,8 +58,12 @@ struct AttentionSequence {
   std::span<std::byte* const> pages = {};
 };
 
-// q, out: (tokens, heads * head_dim). Causal softmax attention, computed online over pages; each
-// output depends only on its own sequence, whatever else is in the batch.
+// q, out: (tokens, heads * head_dim). Causal softmax attention in fp32 (Vaswani et al., 2017),
+// computed online over chunks of positions (Milakov and Gimelshein, 2018).
+//
+// A token's output is the same to the bit whatever else is in the batch, however its prompt was cut
+// into calls (all at once, in chunks, token by token), on any number of threads and on any
+// instruction set. This holds for finite keys, values and queries.
 void attend(Runtime& runtime, const KvLayout& layout, const AttentionRules& rules,
             std::span<const AttentionSequence> sequences, MatrixView<const float> q,
             MatrixView<float> out);
