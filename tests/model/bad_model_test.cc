@@ -98,7 +98,7 @@ INSTANTIATE_TEST_SUITE_P(
                     BadKey{"num_key_value_heads", "4", "num_key_value_heads must be"},
                     BadKey{"num_hidden_layers", "0", "num_hidden_layers must be"},
                     BadKey{"num_hidden_layers", "1000000000", "num_hidden_layers must be"},
-                    BadKey{"num_hidden_layers", "2", "layer 1 has no"},
+                    BadKey{"num_hidden_layers", "2", "layer 1"},
                     BadKey{"intermediate_size", "-1", "intermediate_size must be"},
                     BadKey{"vocab_size", "6", "must have the shape"},
                     BadKey{"vocab_size", "0", "vocab_size must be"},
