@@ -184,8 +184,7 @@ std::string artefact_text(const Plan& plan, const CompressReport& report, const 
 
 EndNames end_names(const io::Checkpoint& checkpoint) {
   const model::Architecture& architecture = model::find_architecture(checkpoint.config());
-  const model::ModelConfig config =
-      model::read_config(architecture, checkpoint.config(), checkpoint.is_gguf());
+  const model::ModelConfig config = model::config_of(architecture, checkpoint);
   const model::TensorMap map(architecture, config, checkpoint);
   return {map.expected_name(Slot::kEmbedding), map.expected_name(Slot::kHead)};
 }
@@ -216,7 +215,7 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& checkpoint, cons
   if (recipe.kv.empty()) recipe.kv = kDefaultKv;
   const auto steps = make_steps(recipe);
   const model::Architecture& architecture = model::find_architecture(checkpoint.config());
-  const model::ModelConfig config = model::read_config(architecture, checkpoint.config(), false);
+  const model::ModelConfig config = model::config_of(architecture, checkpoint);
   const model::TensorMap map(architecture, config, checkpoint);
   Plan plan = make_plan(recipe, map, options.plan);
   for (const auto& step : steps) step->prepare(plan);

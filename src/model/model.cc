@@ -34,7 +34,7 @@ std::unique_ptr<Model> Model::load(Runtime& runtime, const io::Checkpoint& check
                                    const LoadOptions& options, bool streamed) {
   std::unique_ptr<Model> model(new Model);
   const Architecture& architecture = find_architecture(checkpoint.config());
-  model->config_ = read_config(architecture, checkpoint.config(), checkpoint.is_gguf());
+  model->config_ = config_of(architecture, checkpoint);
   const ModelConfig& c = model->config_;
   model->map_ = std::make_unique<TensorMap>(architecture, c, checkpoint);
   const TensorMap& map = *model->map_;

@@ -1,5 +1,6 @@
 #include "model/tensor_map.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "core/error.h"
@@ -178,6 +179,19 @@ std::vector<float> TensorMap::load_bias(const TensorUnit& unit) const {
   for (std::size_t r = 0; r < bias.size(); ++r)
     bias[r] = stored[static_cast<std::size_t>(order[r])];
   return bias;
+}
+
+ModelConfig config_of(const Architecture& architecture, const io::Checkpoint& checkpoint) {
+  ModelConfig config = read_config(architecture, checkpoint.config(), checkpoint.is_gguf());
+  if (!config.tied) return config;
+  const TensorMap map(architecture, config, checkpoint);
+  const auto embedding = map.find(Slot::kEmbedding), head = map.find(Slot::kHead);
+  if (!head) return config;
+  const io::TensorInfo* ours = checkpoint.find(head->base + ".weight");
+  const io::TensorInfo* shared = checkpoint.find(embedding->base + ".weight");
+  config.tied = ours != nullptr && shared != nullptr && ours->dtype == shared->dtype &&
+                std::ranges::equal(ours->bytes, shared->bytes);
+  return config;
 }
 
 }  // namespace farthing::model

@@ -60,4 +60,8 @@ class TensorMap {
       add_prefix_;  // a base model saved without its head's prefix, or inside another
 };
 
+// read_config() of a checkpoint, and a look at its head: a file may say tie_word_embeddings and
+// bring a head of its own all the same, which then counts, as in transformers.
+ModelConfig config_of(const Architecture& architecture, const io::Checkpoint& checkpoint);
+
 }  // namespace farthing::model

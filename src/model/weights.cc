@@ -66,8 +66,10 @@ std::vector<TensorUnit> units_of(const TensorMap& map, std::initializer_list<Slo
 }
 
 [[noreturn]] void missing(const TensorMap& map, int layer, std::string_view what) {
-  bad_input("{}: layer {} has no {} of the {} architecture; is the checkpoint complete?",
-            map.checkpoint().path(), layer, what, map.config().architecture);
+  bad_input("{}: {} has no {} of the {} architecture; is the checkpoint complete?",
+            map.checkpoint().path(),
+            layer < 0 ? std::string("the model") : fmt::format("layer {}", layer), what,
+            map.config().architecture);
 }
 
 // gate and up apart, fused, or up alone; then down.
@@ -186,9 +188,7 @@ Norm load_norm(const TensorMap& map, Slot slot, int layer) {
   if (!unit) {
     const bool plain = final ? rules.plain_final_norm : rules.plain_norms;
     if (!plain && map.has_row(slot) && !(slot == Slot::kMlpNorm && rules.parallel))
-      bad_input("{}: a norm of the {} architecture is missing{}; is the checkpoint complete?",
-                map.checkpoint().path(), map.config().architecture,
-                layer < 0 ? std::string() : fmt::format(" in layer {}", layer));
+      missing(map, layer, "norm");
     return {.weight = {}, .bias = {}, .present = plain && map.has_row(slot)};
   }
   const std::int64_t heads = slot == Slot::kKNorm ? map.config().kv_heads : map.config().heads;

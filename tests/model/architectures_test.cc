@@ -63,12 +63,14 @@ class Architectures : public testing::TestWithParam<std::string> {
 
   // Logits (tokens, vocabulary) of slices that follow one another.
   std::vector<float> run(cache::PagedKv& kv, std::span<const std::int32_t> tokens,
-                         std::span<const cache::SequenceSlice> slices, Tap* tap = nullptr) {
+                         std::span<const cache::SequenceSlice> slices, Tap* tap = nullptr,
+                         Runtime* runtime = nullptr) {
     std::vector<std::int64_t> all(tokens.size());
     std::iota(all.begin(), all.end(), 0);
     std::vector<float> logits;
     model_->forward(
-        runtime_, {.tokens = tokens, .sequences = slices, .rows_wanting_logits = all}, kv,
+        runtime != nullptr ? *runtime : runtime_,
+        {.tokens = tokens, .sequences = slices, .rows_wanting_logits = all}, kv,
         [&](std::int64_t, MatrixView<const float> slab) {
           for (std::int64_t r = 0; r < slab.rows; ++r)
             logits.insert(logits.end(), slab.row_data(r), slab.row_data(r) + slab.cols);
@@ -77,13 +79,14 @@ class Architectures : public testing::TestWithParam<std::string> {
     return logits;
   }
 
-  std::vector<float> run_alone(const std::vector<std::int32_t>& tokens, Tap* tap = nullptr) {
+  std::vector<float> run_alone(const std::vector<std::int32_t>& tokens, Tap* tap = nullptr,
+                               Runtime* runtime = nullptr) {
     cache::PagedKv kv = model_->make_cache(kernels::KvType::kF32);
     const cache::SequenceSlice slice{.sequence = kv.open(),
                                      .first_row = 0,
                                      .count = static_cast<std::int64_t>(tokens.size()),
                                      .first_position = 0};
-    return run(kv, tokens, std::span(&slice, 1), tap);
+    return run(kv, tokens, std::span(&slice, 1), tap, runtime);
   }
 
   static double distance(std::span<const float> a, std::span<const float> b) {
@@ -160,6 +163,16 @@ TEST_P(Architectures, DecodingTokenByTokenAfterAPromptGivesTheSameLogits) {
     first += count;
   }
   EXPECT_EQ(logits, run_alone(tokens_[0]));
+}
+
+TEST_P(Architectures, EveryInstructionSetAndNumberOfThreadsGivesTheSameBits) {
+  const std::vector<float> best = run_alone(tokens_[0]);
+  for (Isa isa : {Isa::kScalar, Isa::kAvx2}) {
+    if (!isas_here().has(isa)) continue;
+    Runtime other(isa == Isa::kScalar ? 1 : 3, isas_here().up_to(isa));
+    model_ = Model::load(other, *checkpoint_);
+    EXPECT_EQ(run_alone(tokens_[0], nullptr, &other), best) << isa_name(isa);
+  }
 }
 
 TEST_P(Architectures, StreamedBlocksComputeTheSame) {

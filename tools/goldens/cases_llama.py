@@ -36,6 +36,8 @@ def cases():
         # Llama 3.2 and SmolLM: the head is the embedding.
         case("llama-tied", {"tie_word_embeddings": True}),
         case("llama-tied-new", {"tie_word_embeddings": True}, spelling="new"),
+        # The file says tied and has a head of its own: the head counts.
+        case("llama-tied-in-name-only", {}, respelled={"tie_word_embeddings": True}),
         case("llama-biases", {"attention_bias": True, "mlp_bias": True}),
         case("llama-head-dim", {"head_dim": 12}, dtype="F32"),
         case("llama-odd-sizes", {"vocab_size": 117, "intermediate_size": 75, "hidden_size": 30,

@@ -274,6 +274,11 @@ def make(case: Case, root: pathlib.Path) -> dict:
     if case.respelled:
         path = folder / "config.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), **case.respelled}, indent=1))
+        try:
+            if shift(by_default(folder, tokens[0]), logits) > 1e-5:
+                problems.append("the other spelling computes something else")
+        except KeyError as error:
+            print(f"  {case.name}: transformers cannot read the other spelling: {error}")
     weakest = {kind: min(s.items(), key=lambda x: x[1]) for kind, s in changes.items() if s}
     return {
         "architecture": type(model).__name__,

@@ -107,8 +107,7 @@ Json to_json(const Summary& s, const model::ModelConfig& c, const io::Checkpoint
 void run(const Options& o) {
   const auto checkpoint = io::Checkpoint::open(o.model);
   const auto& architecture = model::find_architecture(checkpoint->config());
-  const model::ModelConfig c =
-      model::read_config(architecture, checkpoint->config(), checkpoint->is_gguf());
+  const model::ModelConfig c = model::config_of(architecture, *checkpoint);
   const model::TensorMap map(architecture, c, *checkpoint);
   const kernels::KvType kv =
       kv_type({.model = o.model, .activations = "", .kv = o.kv, .dtype = ""}, *checkpoint);
