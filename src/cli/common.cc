@@ -6,12 +6,14 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace farthing::cli {
 namespace {
@@ -118,6 +120,19 @@ void write_json(const Common& common, const Json& result) {
 
 void print(const Common& common, const std::string& text) {
   if (common.json != "-") fmt::print("{}", text);
+}
+
+std::vector<cache::Token> parse_tokens(const std::string& text) {
+  std::vector<cache::Token> tokens;
+  for (const std::string& field : split(text, ',')) {
+    cache::Token token = 0;
+    const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), token);
+    if (error != std::errc{} || end != field.data() + field.size() || token < 0)
+      usage_error("--tokens must be token ids separated by commas, as in 1,5,9; got \"{}\"",
+                  printable(field));
+    tokens.push_back(token);
+  }
+  return tokens;
 }
 
 void add_model_options(CLI::App& verb, ModelOptions& options) {

@@ -41,6 +41,9 @@ void write_json(const Common& common, const Json& result);
 // Human-readable output, unless --json - took standard output.
 void print(const Common& common, const std::string& text);
 
+// "1,5,9". Error: usage.
+std::vector<cache::Token> parse_tokens(const std::string& text);
+
 // Options that several verbs have to choose how a model runs.
 struct ModelOptions {
   std::string model, activations, kv, dtype;

@@ -1,29 +1,14 @@
 // farthing logits MODEL --tokens 1,5,9 --out F.npy
 #include <fmt/core.h>
 
-#include <charconv>
 #include <cstdio>
 
 #include "cli/common.h"
 #include "cli/verbs.h"
 #include "core/error.h"
-#include "core/text.h"
 
 namespace farthing::cli {
 namespace {
-
-std::vector<cache::Token> parse_tokens(const std::string& text) {
-  std::vector<cache::Token> tokens;
-  for (const std::string& field : split(text, ',')) {
-    cache::Token token = 0;
-    const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), token);
-    if (error != std::errc{} || end != field.data() + field.size() || token < 0)
-      usage_error("--tokens must be token ids separated by commas, as in 1,5,9; got \"{}\"",
-                  printable(field));
-    tokens.push_back(token);
-  }
-  return tokens;
-}
 
 // NumPy's format version 1.0: a padded header of Python text, then the numbers.
 void write_npy(const std::string& path, const std::vector<float>& numbers, std::int64_t rows,
