@@ -5,9 +5,14 @@ namespace {
 
 constexpr Verb kVerbs[] = {
     {"inspect", "What is in a model and what it needs", add_inspect},
+    {"chat", "Talk to a model", add_chat},
+    {"generate", "One answer to one prompt", add_generate},
     {"compress", "Fewer bits for the weights, by a recipe", add_compress},
+    {"eval", "Perplexity, and the difference to a reference model", add_eval},
     {"bench", "Tokens per second, and share of what the machine can do", add_bench},
     {"logits", "Logits of given tokens, for comparing with other implementations", add_logits},
+    {"tokenize", "Token ids of texts", add_tokenize},
+    {"render", "The chat template's text of a conversation", add_render},
 };
 
 }  // namespace

@@ -14,8 +14,13 @@ struct Verb {
 std::span<const Verb> verbs();
 
 void add_bench(CLI::App& verb);
+void add_chat(CLI::App& verb);
 void add_compress(CLI::App& verb);
+void add_eval(CLI::App& verb);
+void add_generate(CLI::App& verb);
 void add_inspect(CLI::App& verb);
 void add_logits(CLI::App& verb);
+void add_render(CLI::App& verb);
+void add_tokenize(CLI::App& verb);
 
 }  // namespace farthing::cli
