@@ -39,7 +39,30 @@ void add_special_tokens(const io::Checkpoint& checkpoint, Json& variables) {
   }
 }
 
+// A string, or a list of {"name", "template"} of which "default" is meant.
+std::unique_ptr<ChatTemplate> from_config(const Json& value) {
+  if (value.is_string()) return std::make_unique<ChatTemplate>(value.get<std::string>(), kConfig);
+  if (value.is_array())
+    for (const Json& one : value)
+      if (one.is_object() && json_text(one, "name", "", kConfig) == "default")
+        return std::make_unique<ChatTemplate>(json_text(one, "template", kConfig), kConfig);
+  return nullptr;
+}
+
 }  // namespace
+
+std::unique_ptr<ChatTemplate> ChatTemplate::load(const io::Checkpoint& checkpoint) {
+  if (const auto source = checkpoint.text_file("chat_template.jinja"))
+    return std::make_unique<ChatTemplate>(*source, "chat_template.jinja");
+  if (const auto text = checkpoint.text_file(kConfig)) {
+    const Json config = parse_json(*text, kConfig);
+    if (const Json* value = json_find(config, "chat_template")) return from_config(*value);
+  }
+  const Json* metadata = checkpoint.metadata();
+  const Json* value =
+      metadata == nullptr ? nullptr : json_find(*metadata, "tokenizer.chat_template");
+  return value == nullptr ? nullptr : from_config(*value);
+}
 
 std::string render_chat(const io::Checkpoint& checkpoint, const Json& messages, const Json* tools,
                         std::string_view date, bool add_generation_prompt) {
