@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 
 #include "core/text.h"
 #include "io/file_kind.h"
@@ -139,8 +140,9 @@ void read_metadata(const Json& entry, std::string_view where, Safetensors& out) 
 
 // Sorts by position and holds that the tensors tile the data.
 void check_layout(std::vector<TensorInfo>& tensors, ByteSpan data, std::string_view where) {
-  std::stable_sort(tensors.begin(), tensors.end(), [](const TensorInfo& a, const TensorInfo& b) {
-    return std::pair(a.bytes.data(), a.bytes.size()) < std::pair(b.bytes.data(), b.bytes.size());
+  std::sort(tensors.begin(), tensors.end(), [](const TensorInfo& a, const TensorInfo& b) {
+    return std::tuple(a.bytes.data(), a.bytes.size(), std::string_view(a.name)) <
+           std::tuple(b.bytes.data(), b.bytes.size(), std::string_view(b.name));
   });
   const std::byte* end = data.data();
   for (const TensorInfo& tensor : tensors) {
