@@ -43,6 +43,13 @@ std::size_t cased_words(const Scan& scan, std::size_t at) {
 bool number(const Here& here) { return (here.bits & kNumber) != 0; }
 bool letter(const Here& here) { return (here.bits & kLetter) != 0; }
 bool punctuation(const Here& here) { return in_categories(here.bits, kPc, kPo); }
+// What llama.cpp's "default" and "falcon" cut off before GPT-2's pattern sees it.
+bool wide_punctuation(const Here& here) {
+  return punctuation(here) || here.code == '$' || here.code == '+' || here.code == '<' ||
+         here.code == '=' || here.code == '>' || here.code == '^' || here.code == '~' ||
+         here.code == '|';
+}
+bool falcon_punctuation(const Here& here) { return wide_punctuation(here) || here.code == '`'; }
 bool newline(const Here& here) { return here.code == '\r' || here.code == '\n'; }
 bool ascii_digit(const Here& here) { return here.code >= '0' && here.code <= '9'; }
 bool blank(const Here& here) { return (here.bits & kSpace) != 0; }
@@ -125,6 +132,8 @@ constexpr Known kKnown[] = {
     {R"(\p{N})", class_run<number, 1>},
     // Falcon
     {"[0-9][0-9][0-9]", three_digits},
+    {R"([\p{P}\$\+<=>\^~\|]+)", class_run<wide_punctuation, kAll>},
+    {R"([\p{P}\$\+<=>\^~\|`]+)", class_run<falcon_punctuation, kAll>},
     // BLOOM
     {" ?[^(\\s|[.,!?\xE2\x80\xA6\xE3\x80\x82\xEF\xBC\x8C\xE3\x80\x81\xE0\xA5\xA4\xDB\x94\xD8\x8C])]"
      "+",

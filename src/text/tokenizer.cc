@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "io/checkpoint.h"
+#include "text/gguf_vocabulary.h"
 #include "text/sentencepiece_model.h"
 #include "text/tokenizer_config.h"
 #include "text/tokenizer_json.h"
@@ -21,6 +22,10 @@ Json side_file(const io::Checkpoint& checkpoint, std::string_view name) {
 std::unique_ptr<Tokenizer> Tokenizer::load(const io::Checkpoint& checkpoint) {
   const std::string where = printable(checkpoint.path(), 400);
   PipelineParts parts;
+  if (checkpoint.metadata() != nullptr) {
+    parts = read_gguf_vocabulary(*checkpoint.metadata(), where);
+    return parts.model == nullptr ? nullptr : std::make_unique<PipelineTokenizer>(std::move(parts));
+  }
   if (const auto json = checkpoint.text_file("tokenizer.json"))
     parts = read_tokenizer_json(*json, where + "/tokenizer.json");
   else if (const auto model = checkpoint.text_file("tokenizer.model"))
