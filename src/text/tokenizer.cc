@@ -7,14 +7,37 @@
 #include "text/sentencepiece_model.h"
 #include "text/tokenizer_config.h"
 #include "text/tokenizer_json.h"
+#include "text/vocab_files.h"
 
 namespace farthing::text {
 namespace {
 
 Json side_file(const io::Checkpoint& checkpoint, std::string_view name) {
   const auto text = checkpoint.text_file(name);
-  if (!text) return nullptr;
+  if (!text) return Json::object();
   return parse_json(*text, printable(checkpoint.path(), 400) + "/" + std::string(name));
+}
+
+// The tokenizer of a directory by the best file that it has; a null model when it has none.
+PipelineParts read_directory(const io::Checkpoint& checkpoint, const ConfigFiles& files,
+                             const std::string& where) {
+  if (const auto json = checkpoint.text_file("tokenizer.json")) {
+    PipelineParts parts = read_tokenizer_json(*json, where + "/tokenizer.json");
+    rebuild_as_class(parts, *json, files);
+    return parts;
+  }
+  if (const auto model = checkpoint.text_file("tokenizer.model"))
+    return read_tokenizer_model(*model, where + "/tokenizer.model");
+  const auto vocab = checkpoint.text_file("vocab.json");
+  const auto merges = checkpoint.text_file("merges.txt");
+  if (vocab && is_json_array(*vocab)) return read_scored_pieces(*vocab, where + "/vocab.json");
+  if (vocab && merges)
+    return read_vocab_and_merges(
+        *vocab, *merges, json_bool(files.tokenizer_config, "add_prefix_space", false, where),
+        where + "/vocab.json");
+  if (const auto characters = checkpoint.text_file("chars.json"))
+    return read_characters(*characters, where + "/chars.json");
+  return {};
 }
 
 }  // namespace
@@ -24,18 +47,16 @@ std::unique_ptr<Tokenizer> Tokenizer::load(const io::Checkpoint& checkpoint) {
   PipelineParts parts;
   if (checkpoint.metadata() != nullptr) {
     parts = read_gguf_vocabulary(*checkpoint.metadata(), where);
-    return parts.model == nullptr ? nullptr : std::make_unique<PipelineTokenizer>(std::move(parts));
+    if (parts.model == nullptr) return nullptr;
+  } else {
+    const ConfigFiles files = {side_file(checkpoint, "tokenizer_config.json"),
+                               side_file(checkpoint, "special_tokens_map.json"),
+                               side_file(checkpoint, "generation_config.json"),
+                               checkpoint.config()};
+    parts = read_directory(checkpoint, files, where);
+    if (parts.model == nullptr) return nullptr;
+    complete_from_config(parts, files, checkpoint.text_file("tokenizer.json").has_value(), where);
   }
-  if (const auto json = checkpoint.text_file("tokenizer.json"))
-    parts = read_tokenizer_json(*json, where + "/tokenizer.json");
-  else if (const auto model = checkpoint.text_file("tokenizer.model"))
-    parts = read_tokenizer_model(*model, where + "/tokenizer.model");
-  else
-    return nullptr;
-  const ConfigFiles files = {side_file(checkpoint, "tokenizer_config.json"),
-                             side_file(checkpoint, "special_tokens_map.json"),
-                             side_file(checkpoint, "generation_config.json"), checkpoint.config()};
-  complete_from_config(parts, files, where);
   return std::make_unique<PipelineTokenizer>(std::move(parts));
 }
 

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "text/bpe.h"
 #include "text/json_parts.h"
 
 namespace farthing::text {
@@ -114,13 +115,14 @@ void add_ids(std::vector<Token>& ids, const Json* value) {
 
 }  // namespace
 
-void complete_from_config(PipelineParts& parts, const ConfigFiles& files, std::string_view where) {
+void complete_from_config(PipelineParts& parts, const ConfigFiles& files, bool from_tokenizer_json,
+                          std::string_view where) {
   Json config = files.tokenizer_config.is_object() ? files.tokenizer_config : Json::object();
   if (files.special_tokens_map.is_object())
     for (const auto& [key, value] : files.special_tokens_map.items())
       if (!config.contains(key)) config[key] = value;
   add_configured_tokens(parts, config, where);
-  frame_by_config(parts, config, where);
+  if (!from_tokenizer_json) frame_by_config(parts, config, where);
   parts.bos = find_token(parts, content_of(config, "bos_token", where));
   if (const auto eos = find_token(parts, content_of(config, "eos_token", where)))
     parts.eos = {*eos};
@@ -130,6 +132,32 @@ void complete_from_config(PipelineParts& parts, const ConfigFiles& files, std::s
     add_ids(bos, json_find(*file, "bos_token_id"));
     if (!parts.bos && !bos.empty()) parts.bos = bos.front();
   }
+}
+
+void rebuild_as_class(PipelineParts& parts, std::string_view tokenizer_json,
+                      const ConfigFiles& files) {
+  const Json* name = json_find(files.tokenizer_config, "tokenizer_class");
+  const Json* model_type = json_find(files.config, "model_type");
+  const bool llama =
+      name != nullptr && (*name == "LlamaTokenizer" || *name == "LlamaTokenizerFast");
+  if (!llama || model_type == nullptr || *model_type != "llama") return;
+  if (dynamic_cast<const BpeModel*>(parts.model.get()) == nullptr) return;
+  if (tokenizer_json.find("\"ByteLevel\"") != std::string_view::npos) return;
+  const std::string_view where = parts.model->vocabulary().where();
+  const bool prefix = json_bool(files.tokenizer_config, "add_prefix_space", true, where);
+  const bool legacy = json_bool(files.tokenizer_config, "legacy", false, where);
+  parts.normalizer = nullptr;
+  parts.pre_tokenizer = make_metaspace(0x2581,
+                                       !prefix  ? PrependScheme::kNever
+                                       : legacy ? PrependScheme::kAlways
+                                                : PrependScheme::kFirst,
+                                       false);
+  std::vector<DecoderPtr> decoders;
+  decoders.push_back(make_replace_decoder(make_literal_pattern("\xE2\x96\x81"), " "));
+  decoders.push_back(make_byte_fallback_decoder());
+  decoders.push_back(make_fuse_decoder());
+  if (prefix) decoders.push_back(make_strip_decoder(' ', 1, 0));
+  parts.decoder = make_decoder_sequence(std::move(decoders));
 }
 
 }  // namespace farthing::text
