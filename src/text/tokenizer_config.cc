@@ -123,7 +123,7 @@ void complete_from_config(PipelineParts& parts, const ConfigFiles& files, bool f
       if (!config.contains(key)) config[key] = value;
   add_configured_tokens(parts, config, where);
   if (!from_tokenizer_json) frame_by_config(parts, config, where);
-  parts.bos = find_token(parts, content_of(config, "bos_token", where));
+  if (const auto bos = find_token(parts, content_of(config, "bos_token", where))) parts.bos = bos;
   if (const auto eos = find_token(parts, content_of(config, "eos_token", where)))
     parts.eos = {*eos};
   for (const Json* file : {&files.generation_config, &files.config}) {
