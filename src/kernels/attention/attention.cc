@@ -97,7 +97,7 @@ void fill_rounded_biases(const Call& call, const AttentionTask& task, std::int64
     };
     const std::int64_t origin = call.rules.sinks.empty() ? task.position(r) : 0;
     const float own = bias(origin);
-    for (int i = 0; i < kChunkTokens; ++i)
+    for (int i = scratch.first[r]; i < scratch.last[r]; ++i)  // what lies outside is masked
       scratch.biases[static_cast<std::size_t>(r * kChunkTokens + i)] = bias(start + i) - own;
   }
 }
