@@ -36,11 +36,11 @@ TEST(CommandLine, UsageErrorsExitWith2AndOneSentence) {
 
 TEST(CommandLine, BadInputExitsWith3) {
   for (const std::string& arguments :
-       {std::string("inspect /nonexistent/model"), "generate /dev/null --prompt x",
-        "eval " + kModel + " --text /nonexistent.txt",
-        "eval " + kModel + " --text " + kModel + "/model.safetensors",
-        "logits " + kModel + " --tokens 1,4096 --out /dev/null",
-        "logits " + kModel + " --tokens 1 --out /nonexistent/x.npy"}) {
+       std::vector<std::string>{"inspect /nonexistent/model", "generate /dev/null --prompt x",
+                                "eval " + kModel + " --text /nonexistent.txt",
+                                "eval " + kModel + " --text " + kModel + "/model.safetensors",
+                                "logits " + kModel + " --tokens 1,4096 --out /dev/null",
+                                "logits " + kModel + " --tokens 1 --out /nonexistent/x.npy"}) {
     const Ran ran = run_farthing(arguments);
     EXPECT_EQ(ran.code, 3) << arguments << ": " << ran.err;
     EXPECT_EQ(std::count(ran.err.begin(), ran.err.end(), '\n'), 1) << ran.err;
