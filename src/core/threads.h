@@ -33,8 +33,10 @@ class FunctionRef<R(A...)> {
   R (*call_)(void*, A...);
 };
 
-// `threads` includes the caller. Workers spin for a bounded time, then sleep, so that a container
-// with less CPU than threads does not collapse.
+// `threads` includes the caller. A loop is cut into pieces that whoever is free takes, the caller
+// too, and the caller waits only for pieces that were taken: a thread that the system does not let
+// run (a container with less CPU than threads) delays nobody. Idle workers spin for a bounded time,
+// then sleep.
 class ThreadPool {
  public:
   explicit ThreadPool(int threads);
@@ -44,18 +46,25 @@ class ThreadPool {
 
   int size() const { return static_cast<int>(workers_.size()) + 1; }
 
-  // Calls body(thread) once on every thread, the caller being thread 0, and waits for all. The
+  // Calls body(piece) once for each piece 0 .. size() - 1, on any thread, and waits for all. The
   // first exception thrown is thrown again here. Not reentrant.
   void run(FunctionRef<void(int)> body);
 
  private:
-  void work(int thread);
-  void call(int thread);
+  void work();
+  bool take_piece(std::uint64_t generation);  // and runs it
+  void call(int piece);
+
+  // A generation of work in the upper bits, the pieces not yet taken in the lower ones: taking a
+  // piece proves that its generation is still the current one.
+  static constexpr int kPieceBits = 16;
+  static constexpr std::uint64_t kPieceMask = (std::uint64_t{1} << kPieceBits) - 1;
 
   std::vector<std::thread> workers_;
   const FunctionRef<void(int)>* body_ = nullptr;
-  std::atomic<std::uint64_t> generation_{0};
-  std::atomic<int> unfinished_{0};
+  std::atomic<std::uint64_t> state_{0};
+  std::atomic<int> done_{0};
+  std::atomic<int> sleeping_{0};
   std::atomic<bool> stopping_{false};
   std::mutex mutex_;
   std::condition_variable wake_;
