@@ -172,6 +172,7 @@ kernels::KvType kv_type(const ModelOptions& options, const io::Checkpoint& check
 LoadedModel load_model(Runtime& runtime, const ModelOptions& options) {
   LoadedModel loaded;
   const model::LoadOptions load = load_options(options);
+  if (!options.kv.empty()) kernels::parse_kv_type(options.kv);  // before any file is opened
   loaded.checkpoint = io::Checkpoint::open(options.model);
   loaded.kv = kv_type(options, *loaded.checkpoint);
   loaded.model = model::Model::load(runtime, *loaded.checkpoint, load, options.streamed);
