@@ -96,6 +96,11 @@ void run(const Options& o) {
     usage_error("--generate and --repeats must be at least 1");
   const auto runtime = make_runtime(o.common);
   const auto progress = make_progress(o.common);
+  const bool only_machine = o.machine && o.model.model.empty() && o.shape.empty();
+  const auto start = std::chrono::steady_clock::now();
+  LoadedModel loaded = only_machine ? LoadedModel{} : load(*runtime, o);
+  const double load_s =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const bench::Roofs roofs = bench::measure_roofs(*runtime);
   print(o.common,
         fmt::format("# {} | {} | {} threads | read {:.1f} GB/s, int8 {:.0f} GOP/s, bf16 {:.0f} "
@@ -103,12 +108,8 @@ void run(const Options& o) {
                     machine_limits().cpu_name, isa_name(runtime->isas.best()), runtime->pool.size(),
                     roofs.read_gb_s, roofs.int8_gop_s, roofs.bf16_gflop_s, roofs.fp32_gflop_s));
   Json result{{"schema", 1}, {"machine", machine_json(*runtime, roofs)}, {"rows", Json::array()}};
-  if (o.machine && o.model.model.empty() && o.shape.empty()) return write_json(o.common, result);
-
-  const auto start = std::chrono::steady_clock::now();
-  LoadedModel loaded = load(*runtime, o);
-  result["load_s"] =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (only_machine) return write_json(o.common, result);
+  result["load_s"] = load_s;
   const std::string scheme = scheme_of(loaded.model->tensors());
   const kernels::Linear& linear = loaded.model->blocks().block(0).o.parts()[0];
   const auto rows =
@@ -130,9 +131,8 @@ void run(const Options& o) {
   getrusage(RUSAGE_SELF, &usage);
   result["resident_bytes"] = loaded.model->bytes();
   result["peak_rss_bytes"] = std::int64_t{usage.ru_maxrss} * 1024;
-  print(o.common,
-        fmt::format("kernel {}; loaded in {:.2f} s; resident weights {}\n", linear.kernel(),
-                    result["load_s"].get<double>(), human_bytes(loaded.model->bytes())));
+  print(o.common, fmt::format("kernel {}; loaded in {:.2f} s; resident weights {}\n",
+                              linear.kernel(), load_s, human_bytes(loaded.model->bytes())));
   write_json(o.common, result);
 }
 
