@@ -105,7 +105,7 @@ Value python_item(Runtime& runtime, const Value& object, const Value& key) {
   if (!object.is_string()) return object.items()[at];
   const std::string& text = object.text();
   const std::size_t byte = object.rep().ascii() ? at : byte_of_point(text, at);
-  spend(static_cast<std::int64_t>(byte / 256));
+  spend_bytes(byte);
   return runtime.string(text.substr(byte, point_bytes(text[byte])), object.markup());
 }
 

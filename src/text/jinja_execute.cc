@@ -70,6 +70,7 @@ std::string Interpreter::run() {
 }
 
 void Interpreter::write(std::string_view text) {
+  spend_bytes(text.size());
   open_bytes_ += text.size();
   if (open_bytes_ > limits.output_bytes)
     fail("the output is longer than the {} bytes that are allowed", limits.output_bytes);
@@ -249,7 +250,10 @@ Interpreter::Flow Interpreter::run_filter_block(const BlockNode& node) {
   Capture capture(*this);
   if (const Flow flow = run(node.body.statements); flow != Flow::kNormal) return flow;
   const Value body = string(capture.take());
-  write(to_text(*this, evaluate_filter(static_cast<const FilterNode&>(*node.filter), &body)));
+  const Value result = evaluate_filter(static_cast<const FilterNode&>(*node.filter), &body);
+  if (!result.is_string())
+    fail("the filter of a block must give a text, not a {}", type_name(result));
+  write(result.text());
   return Flow::kNormal;
 }
 
@@ -299,6 +303,7 @@ void Interpreter::bind_macro(const MacroNode& macro, Arguments& arguments) {
   for (std::size_t i = given; i < count; ++i) {
     const std::string& name = macro.parameters[i]->name.text();
     found_caller |= name == "caller";
+    spend(static_cast<std::int64_t>(arguments.named.size()));
     const auto at = std::find_if(arguments.named.begin(), arguments.named.end(),
                                  [&](const auto& named) { return named.first.text() == name; });
     if (at == arguments.named.end()) continue;

@@ -14,6 +14,7 @@ namespace {
 // The digits of a Python number without white space around and underscores between them.
 std::optional<std::string> plain_digits(std::string_view text) {
   text = strip(text, true, true);
+  spend_bytes(text.size());
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto alnum = [&](std::size_t at) {

@@ -244,7 +244,9 @@ class Percent {
         markup_(pattern.markup()),
         values_(values),
         out_(runtime) {
-    if (!values.is(Kind::kTuple)) used_ = values.is(Kind::kDict) || values.is(Kind::kList);
+    // A text may leave out what Python takes for a mapping: anything that can be subscribed.
+    used_ = values.is(Kind::kDict) || values.is(Kind::kList) || values.is(Kind::kRange) ||
+            values.undefined();
   }
 
   std::string run() {

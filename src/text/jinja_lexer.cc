@@ -119,6 +119,7 @@ class Lexer {
 
   void read_comment() {
     const std::size_t end = text_.find("#}", at_);
+    if (at_ == text_.size()) return;  // Jinja misses the end only if something is behind the mark
     if (end == std::string_view::npos) error("a comment is not closed by '#}'");
     const char sign = end > at_ ? text_[end - 1] : ' ';
     std::size_t after = end + 2;
@@ -143,6 +144,7 @@ class Lexer {
       if (!data.empty()) add(Lexeme::kData, std::string(data));
       return advance(end);
     }
+    if (at_ == text_.size()) return;
     error("a raw block is not closed by '{% endraw %}'");
   }
 

@@ -337,10 +337,11 @@ Value negate(const Value& value, bool minus) {
 }
 
 bool less(const Value& a, const Value& b, std::string_view op) {
-  if (a.is_integer() && b.is_integer()) return a.integer() < b.integer();
-  if (a.is(Kind::kHuge) && b.is(Kind::kHuge)) return a.huge() < b.huge();
-  if (a.is_number() && b.is_number()) return real_of(a) < real_of(b);
-  if (a.is_string() && b.is_string()) return a.text() < b.text();
+  if (a.is_number() && b.is_number()) return order_numbers(a, b) < 0;
+  if (a.is_string() && b.is_string()) {
+    spend_bytes(std::min(a.text().size(), b.text().size()));
+    return a.text() < b.text();
+  }
   if (a.is_sequence() && a.kind() == b.kind()) {
     const Values& x = a.items();
     const Values& y = b.items();
@@ -384,8 +385,7 @@ bool contains(Runtime& runtime, const Value& container, const Value& item) {
   if (container.is_string()) {
     if (!item.is_string())
       fail("'in <string>' requires a string as left operand, not {}", type_name(item));
-    spend(static_cast<std::int64_t>(container.text().size() / 256));
-    return container.text().find(item.text()) != std::string::npos;
+    return find_text(container.text(), item.text()) != std::string::npos;
   }
   if (container.is(Kind::kDict)) return container.as<Dict>().find(item) != nullptr;
   if (container.is(Kind::kView) && container.as<View>().what == View::What::kKeys)
@@ -455,11 +455,11 @@ Value slice_string(Runtime& runtime, const Value& object, const Bounds& bounds) 
     const std::size_t begin = ascii ? start : byte_of_point(text, start);
     const std::size_t bytes =
         ascii ? count : byte_of_point(std::string_view(text).substr(begin), count);
-    if (!ascii) spend(static_cast<std::int64_t>((begin + bytes) / 256));
+    if (!ascii) spend_bytes(begin + bytes);
     out = text.substr(begin, bytes);
   } else {
     const std::u32string points = decode(text);
-    spend(static_cast<std::int64_t>(points.size() / 64));
+    spend_bytes(points.size());
     for (std::int64_t i = 0; i < bounds.count; ++i)
       append_point(out, points[static_cast<std::size_t>(bounds.start + i * bounds.step)]);
   }

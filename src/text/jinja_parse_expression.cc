@@ -179,15 +179,15 @@ const Node* Parser::primary() {
   error("unexpected " + describe(token));
 }
 
-bool Parser::tuple_ends(std::string_view end_name) const {
+bool Parser::tuple_ends() const {
   return current().type == Lexeme::kVariableEnd || current().type == Lexeme::kBlockEnd ||
-         is_op(")") || (!end_name.empty() && is_name(end_name));
+         is_op(")");
 }
 
-const Node* Parser::tuple(bool with_conditional, bool parentheses, std::string_view end_name) {
+const Node* Parser::tuple(bool with_conditional, bool parentheses) {
   auto* node = make<ListNode>(Op::kTuple, current().line);
   bool comma = false;
-  while (!tuple_ends(end_name)) {
+  while (!tuple_ends()) {
     node->items.push_back(with_conditional ? expression() : or_expression());
     if (!is_op(",")) break;
     next();

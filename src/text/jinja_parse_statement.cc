@@ -197,9 +197,9 @@ const Node* Parser::for_statement() {
   auto* node = make<ForNode>(Op::kFor, next().line);
   const bool outer_soft = soft_;
   ++loops_;
-  node->target = target(Targets::kAny, "in");
+  node->target = target(Targets::kAny);
   expect_name("in");
-  node->iterable = tuple(false, false, "recursive");
+  node->iterable = tuple(false, false);
   const bool outer_breakable = std::exchange(breakable_, true);
   soft_ = false;
   if (skip_name("if")) {
@@ -376,10 +376,10 @@ const Node* Parser::loop_control() {
   return make<Node>(word.text == "break" ? Op::kBreak : Op::kContinue, word.line);
 }
 
-const Node* Parser::target(Targets allowed, std::string_view end_name) {
+const Node* Parser::target(Targets allowed) {
   auto* node = make<ListNode>(Op::kTuple, current().line);
   bool comma = false;
-  while (!tuple_ends(end_name)) {
+  while (!tuple_ends()) {
     node->items.push_back(target_part(allowed));
     if (!is_op(",")) break;
     next();

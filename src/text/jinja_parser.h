@@ -71,8 +71,8 @@ class Parser {
   const Node* name_or_constant();
   const Node* list_literal();
   const Node* dict_literal();
-  const Node* tuple(bool with_conditional, bool parentheses, std::string_view end_name = "");
-  bool tuple_ends(std::string_view end_name) const;
+  const Node* tuple(bool with_conditional, bool parentheses);
+  bool tuple_ends() const;
   const Node* postfix(const Node* node);
   const Node* filters_and_tests(const Node* node);
   const Node* subscript(const Node* node);
@@ -104,7 +104,7 @@ class Parser {
   const Node* loop_control();
   void signature(MacroNode* macro);
   void macro_body(MacroNode* macro, std::string_view end);
-  const Node* target(Targets allowed, std::string_view end_name = "");
+  const Node* target(Targets allowed);
   const Node* target_part(Targets allowed);
 
   std::vector<Token> tokens_;

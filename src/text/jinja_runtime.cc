@@ -54,13 +54,20 @@ Runtime::Runtime(const TemplateLimits& l, const Clock& c)
     : heap(l.memory_bytes), limits(l), clock(c), budget_(l.steps) {}
 
 Value Runtime::string(std::string text, bool markup) {
-  spend(static_cast<std::int64_t>(text.size() / 256));
+  spend_bytes(text.size());
+  check_text(text.size());
   auto rep = std::make_unique<StringRep>();
   rep->length = count_points(text);
   rep->text = std::move(text);
   rep->heap = &heap;
   heap.charge(rep->text.capacity() + sizeof(StringRep));
   return Value::string(rep.release(), markup);
+}
+
+// Some methods take several times the memory of their text for a moment.
+void Runtime::check_text(std::uint64_t bytes) const {
+  if (bytes > limits.memory_bytes / 8)
+    fail("a text of the template would have more than {} bytes", limits.memory_bytes / 8);
 }
 
 namespace {
@@ -160,19 +167,25 @@ Value Runtime::from_json(const Json& json, int depth) {
   fail("binary data cannot be a variable of a template");
 }
 
-void TextBuilder::check(std::size_t more) {
-  const std::size_t needed = text_.size() + more;
-  runtime_.heap.expect(needed);
-  checked_ = needed + needed / 2 + 64;
+void TextBuilder::grow(std::uint64_t more) {
+  std::uint64_t needed = 0;
+  if (__builtin_add_overflow(text_.size(), more, &needed)) needed = ~0ull;
+  runtime_.check_text(needed);
+  const auto room = static_cast<std::size_t>(needed + needed / 2 + 64);
+  runtime_.heap.charge(room - charged_);
+  charged_ = room;
+}
+
+std::string TextBuilder::take() {
+  runtime_.heap.release(std::exchange(charged_, 0));
+  return std::move(text_);
 }
 
 void TextBuilder::repeat(std::string_view unit, std::int64_t times) {
   if (times <= 0 || unit.empty()) return;
   std::uint64_t bytes = 0;
   if (__builtin_mul_overflow(static_cast<std::uint64_t>(times), unit.size(), &bytes)) bytes = ~0ull;
-  runtime_.heap.expect(bytes);
-  check(bytes);
-  spend(static_cast<std::int64_t>(bytes / 256));
+  if (bytes > charged_ - text_.size()) grow(bytes);
   if (unit.size() == 1) {
     text_.append(static_cast<std::size_t>(times), unit[0]);
     return;

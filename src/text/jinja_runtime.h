@@ -38,7 +38,8 @@ class Runtime {
   // A generator that reads from `source`, which keeps its depth bounded.
   Value generator(const char* name, const Value& source, std::function<bool(Value&)> next);
   Value undefined(const Value& name) { return Value::undefined(Absence::kName, name); }
-  Value hint(std::string text);  // an undefined value that says why
+  Value hint(std::string text);                // an undefined value that says why
+  void check_text(std::uint64_t bytes) const;  // Failure: longer than one text may be
 
   virtual Value call(const Value& callee, Arguments& arguments) = 0;
 
@@ -53,24 +54,28 @@ class Runtime {
   Budget budget_;
 };
 
-// Builds a text, failing before it outgrows the heap.
+// Builds a text whose growth the heap sees.
 class TextBuilder {
  public:
   explicit TextBuilder(Runtime& runtime) : runtime_(runtime) {}
+  TextBuilder(const TextBuilder&) = delete;
+  TextBuilder& operator=(const TextBuilder&) = delete;
+  ~TextBuilder() { runtime_.heap.release(charged_); }
+
   TextBuilder& operator+=(std::string_view more) {
-    if (text_.size() + more.size() > checked_) check(more.size());
+    if (more.size() > charged_ - text_.size()) grow(more.size());
     text_ += more;
     return *this;
   }
   TextBuilder& operator+=(char c) { return *this += std::string_view(&c, 1); }
   void repeat(std::string_view unit, std::int64_t times);
   std::size_t size() const { return text_.size(); }
-  std::string take() { return std::move(text_); }
+  std::string take();
 
  private:
-  void check(std::size_t more);
+  void grow(std::uint64_t more);
   Runtime& runtime_;
-  std::size_t checked_ = 0;
+  std::size_t charged_ = 0;  // bytes that the heap counts for us, at least text_.size()
   std::string text_;
 };
 

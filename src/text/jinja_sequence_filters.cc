@@ -12,6 +12,21 @@ namespace {
 
 using In = const Value&;
 
+// For generators: asks for the source's iterator, and fails if there is none, with the first item.
+class LazyIterator {
+ public:
+  LazyIterator(Runtime& runtime, In source) : runtime_(&runtime), source_(source) {}
+  bool next(Value& out) {
+    if (!it_) it_.emplace(*runtime_, source_);
+    return it_->next(out);
+  }
+
+ private:
+  Runtime* runtime_;
+  Value source_;
+  std::optional<Iterator> it_;
+};
+
 Value list(Runtime& runtime, In value, Arguments& arguments) {
   const Bound bound("list", arguments, {});
   return runtime.list(collect(runtime, value));
@@ -29,6 +44,8 @@ Values reversed(Runtime& runtime, In value) {
   if (value.is(Kind::kGenerator)) fail("'generator' object is not reversible");
   Values items = collect(runtime, value);
   std::reverse(items.begin(), items.end());
+  if (value.is_string() && value.markup())
+    for (Value& item : items) item = item.with_markup(true);
   return items;
 }
 
@@ -134,7 +151,7 @@ Value unique(Runtime& runtime, In value, Arguments& arguments) {
   const AttributePath path(runtime, bound[1]);
   const bool sensitive = bound.flag(0);
   auto* seen = runtime.heap.make<Dict>();
-  Iterator it(runtime, value);
+  LazyIterator it(runtime, value);
   return runtime.generator(
       "sync_do_unique", value, [&runtime, path, sensitive, seen, it](Value& out) mutable {
         while (it.next(out)) {
@@ -195,7 +212,7 @@ Value batch(Runtime& runtime, In value, Arguments& arguments) {
   const Bound bound("batch", arguments, {"linecount", "fill_with"}, 1);
   const std::int64_t count = bound.integer(0, 1);
   const Value fill = bound.get(1, Value::none());
-  Iterator it(runtime, value);
+  LazyIterator it(runtime, value);
   return runtime.generator(
       "do_batch", value,
       [&runtime, it, count, fill, held = Value(), done = false](Value& out) mutable {
@@ -280,7 +297,7 @@ Arguments without(const Arguments& arguments, std::size_t positional) {
 Value map_attribute(Runtime& runtime, In value, const Arguments& arguments) {
   const Bound bound("map", arguments, {"attribute", "default"});
   const AttributePath path(runtime, bound[0], bound[1]);
-  Iterator it(runtime, value);
+  LazyIterator it(runtime, value);
   return runtime.generator("sync_do_map", value, [&runtime, path, it](Value& out) mutable {
     if (!it.next(out)) return false;
     out = path.of(runtime, out);
@@ -295,16 +312,13 @@ Value map(Runtime& runtime, In value, Arguments& arguments) {
       std::any_of(arguments.named.begin(), arguments.named.end(),
                   [](const auto& named) { return named.first.text() == "attribute"; });
   if (by_attribute) return map_attribute(runtime, value, arguments);
-  if (arguments.positional.empty()) fail("map requires a filter argument");
-  const Value name = arguments.positional[0];
+  const Value name = arguments.positional.empty() ? Value() : arguments.positional[0];
   const FilterFunction filter = name.is_string() ? find_filter(name.text()) : nullptr;
-  const Arguments rest = without(arguments, 1);
-  const Value source = value;
-  std::optional<Iterator> it;
+  const Arguments rest = without(arguments, std::min<std::size_t>(1, arguments.positional.size()));
+  LazyIterator it(runtime, value);
   return runtime.generator("sync_do_map", value,
-                           [&runtime, name, filter, rest, source, it](Value& out) mutable {
-                             if (!it) it.emplace(runtime, source);
-                             if (!it->next(out)) return false;
+                           [&runtime, name, filter, rest, it](Value& out) mutable {
+                             if (!it.next(out)) return false;
                              if (filter == nullptr)
                                fail("there is no filter called '{}'", to_text(runtime, name));
                              Arguments copy = rest;
@@ -324,12 +338,10 @@ Value select(Runtime& runtime, In value, Arguments& arguments) {
   const Value name = given > kOffset ? arguments.positional[kOffset] : Value();
   const TestFunction test = name.is_string() ? find_test(name.text()) : nullptr;
   const Arguments rest = without(arguments, std::min(given, kOffset + 1));
-  const Value source = value;
-  std::optional<Iterator> it;
+  LazyIterator it(runtime, value);
   return runtime.generator("select_or_reject", value,
-                           [&runtime, path, name, test, rest, source, it](Value& out) mutable {
-                             if (!it) it.emplace(runtime, source);
-                             while (it->next(out)) {
+                           [&runtime, path, name, test, rest, it](Value& out) mutable {
+                             while (it.next(out)) {
                                const Value seen = path.of(runtime, out);
                                if (name.missing()) {
                                  if (truth(seen) == wanted) return true;

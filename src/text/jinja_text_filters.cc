@@ -145,6 +145,7 @@ Value wordcount(Runtime& runtime, In value, Arguments& arguments) {
   std::int64_t words = 0;
   bool inside = false;
   const std::string text = to_text(runtime, value);
+  spend_bytes(text.size());
   for (std::size_t at = 0; at < text.size();) {
     const bool word = is_word(decode_point(text, at));
     words += word && !inside;

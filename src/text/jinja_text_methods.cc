@@ -46,12 +46,12 @@ std::vector<std::string_view> split_space(std::string_view text, std::int64_t li
 
 std::vector<std::string_view> split_text(std::string_view text, const std::string_view* separator,
                                          std::int64_t limit, bool right) {
-  spend(static_cast<std::int64_t>(text.size() / 16));
+  spend_bytes(text.size());
   if (separator == nullptr) return split_space(text, limit, right);
   if (separator->empty()) fail("empty separator");
   std::vector<std::string_view> parts;
   while (limit-- != 0) {
-    const std::size_t at = right ? text.rfind(*separator) : text.find(*separator);
+    const std::size_t at = right ? rfind_text(text, *separator) : find_text(text, *separator);
     if (at == std::string_view::npos) break;
     parts.push_back(right ? text.substr(at + separator->size()) : text.substr(0, at));
     text = right ? text.substr(0, at) : text.substr(at + separator->size());
@@ -63,7 +63,7 @@ std::vector<std::string_view> split_text(std::string_view text, const std::strin
 
 std::string replace_text(Runtime& runtime, std::string_view text, std::string_view from,
                          std::string_view to, std::int64_t limit) {
-  spend(static_cast<std::int64_t>(text.size() / 64));
+  spend_bytes(text.size());
   TextBuilder out(runtime);
   std::size_t at = 0;
   while (limit != 0) {
@@ -77,7 +77,7 @@ std::string replace_text(Runtime& runtime, std::string_view text, std::string_vi
       at += bytes;
       continue;
     }
-    const std::size_t found = text.find(from, at);
+    const std::size_t found = find_text(text, from, at);
     if (found == std::string_view::npos) break;
     out += text.substr(at, found - at);
     out += to;
@@ -136,7 +136,7 @@ Value stripped(Runtime& runtime, const Value& self, Arguments& arguments) {
   if (!bound.given(0))
     return runtime.string(std::string(strip(self.text(), left, right)), self.markup());
   const Text set = bound.text(0);
-  spend(static_cast<std::int64_t>(set.size() / 16));
+  spend_bytes(set.size());
   return runtime.string(std::string(strip(self.text(), left, right, &set)), self.markup());
 }
 
@@ -167,7 +167,7 @@ Value partition(Runtime& runtime, const Value& self, Arguments& arguments) {
   const Text text = self.text();
   const Text separator = bound.text(0);
   if (separator.empty()) fail("empty separator");
-  const std::size_t at = right ? text.rfind(separator) : text.find(separator);
+  const std::size_t at = right ? rfind_text(text, separator) : find_text(text, separator);
   Text parts[3] = {text, "", ""};
   if (at != Text::npos) {
     parts[0] = text.substr(0, at);
@@ -200,7 +200,7 @@ std::optional<Window> window(const Value& self, const Bound& bound, std::size_t 
   const std::size_t begin = byte_of_point(text, static_cast<std::size_t>(start));
   const std::size_t bytes =
       byte_of_point(text.substr(begin), static_cast<std::size_t>(stop - start));
-  spend(static_cast<std::int64_t>(text.size() / 256));
+  spend_bytes(text.size());
   return Window{text.substr(begin, bytes), static_cast<std::size_t>(start)};
 }
 
@@ -209,7 +209,7 @@ Value find(Runtime&, const Value& self, Arguments& arguments) {
   const Bound bound("find", arguments, {"", "", ""}, 1);
   const Text wanted = bound.text(0);
   if (const auto part = window(self, bound, 1)) {
-    const std::size_t at = right ? part->text.rfind(wanted) : part->text.find(wanted);
+    const std::size_t at = right ? rfind_text(part->text, wanted) : find_text(part->text, wanted);
     if (at != Text::npos)
       return Value::integer(
           static_cast<std::int64_t>(part->skipped + count_points(part->text.substr(0, at))));
@@ -226,8 +226,8 @@ Value count(Runtime&, const Value& self, Arguments& arguments) {
   if (wanted.empty())
     return Value::integer(static_cast<std::int64_t>(count_points(part->text)) + 1);
   std::int64_t found = 0;
-  for (std::size_t at = part->text.find(wanted); at != Text::npos;
-       at = part->text.find(wanted, at + wanted.size()))
+  for (std::size_t at = find_text(part->text, wanted); at != Text::npos;
+       at = find_text(part->text, wanted, at + wanted.size()))
     ++found;
   return Value::integer(found);
 }
@@ -324,7 +324,7 @@ template <bool (*is)(char32_t)>
 Value all(Runtime&, const Value& self, Arguments& arguments) {
   const Bound bound("a method of str", arguments, {});
   const std::string& text = self.text();
-  spend(static_cast<std::int64_t>(text.size() / 64));
+  spend_bytes(text.size());
   for (std::size_t at = 0; at < text.size();)
     if (!is(decode_point(text, at))) return Value::boolean(false);
   return Value::boolean(!text.empty());

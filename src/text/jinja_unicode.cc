@@ -3,10 +3,14 @@
 #include <fmt/core.h>
 #include <utf8proc.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
+#include <cstring>
 
 #include "text/jinja_case_table.h"
+#include "text/jinja_value.h"
 
 namespace farthing::text::jinja {
 namespace {
@@ -205,6 +209,7 @@ bool is_title(char32_t point) { return category(point) == UTF8PROC_CATEGORY_LT; 
 
 bool is_upper_text(std::string_view text) {
   bool any = false;
+  spend_bytes(text.size());
   for (std::size_t at = 0; at < text.size();) {
     const char32_t point = decode_point(text, at);
     if (is_lower(point) || is_title(point)) return false;
@@ -215,6 +220,7 @@ bool is_upper_text(std::string_view text) {
 
 bool is_lower_text(std::string_view text) {
   bool any = false;
+  spend_bytes(text.size());
   for (std::size_t at = 0; at < text.size();) {
     const char32_t point = decode_point(text, at);
     if (is_upper(point) || is_title(point)) return false;
@@ -296,9 +302,11 @@ std::string swapcase(std::string_view text) {
 }
 
 std::string_view strip(std::string_view text, bool left, bool right, const std::string_view* set) {
-  const std::u32string wanted = set != nullptr ? decode(*set) : std::u32string();
+  std::u32string wanted = set != nullptr ? decode(*set) : std::u32string();
+  std::sort(wanted.begin(), wanted.end());
   const auto drops = [&](char32_t point) {
-    return set != nullptr ? wanted.find(point) != std::u32string::npos : is_space(point);
+    return set != nullptr ? std::binary_search(wanted.begin(), wanted.end(), point)
+                          : is_space(point);
   };
   while (left && !text.empty()) {
     std::size_t at = 0;
@@ -328,6 +336,25 @@ std::vector<std::string_view> split_lines(std::string_view text, bool keep_ends)
   }
   if (begin < text.size()) lines.push_back(text.substr(begin));
   return lines;
+}
+
+std::size_t find_text(std::string_view text, std::string_view wanted, std::size_t from) {
+  if (from > text.size() || wanted.size() > text.size() - from) return std::string_view::npos;
+  if (wanted.empty()) return from;
+  spend_bytes(text.size() - from);
+  const void* at = memmem(text.data() + from, text.size() - from, wanted.data(), wanted.size());
+  return at == nullptr ? std::string_view::npos
+                       : static_cast<std::size_t>(static_cast<const char*>(at) - text.data());
+}
+
+std::size_t rfind_text(std::string_view text, std::string_view wanted) {
+  if (wanted.size() < 32) {
+    spend_bytes(text.size());
+    return text.rfind(wanted);
+  }
+  const std::string mirrored(text.rbegin(), text.rend());
+  const std::size_t at = find_text(mirrored, std::string(wanted.rbegin(), wanted.rend()));
+  return at == std::string_view::npos ? at : text.size() - at - wanted.size();
 }
 
 namespace {

@@ -52,6 +52,10 @@ std::string_view strip(std::string_view text, bool left, bool right,
 // str.splitlines
 std::vector<std::string_view> split_lines(std::string_view text, bool keep_ends = false);
 
+// find() and rfind() in linear time whatever the texts are.
+std::size_t find_text(std::string_view text, std::string_view wanted, std::size_t from = 0);
+std::size_t rfind_text(std::string_view text, std::string_view wanted);
+
 std::string quote(std::string_view text);        // repr of a str
 std::string quote_ascii(std::string_view text);  // ascii()
 std::string format_real(double number);          // repr of a float

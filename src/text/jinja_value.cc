@@ -43,7 +43,7 @@ bool Value::same(const Value& other) const {
       return true;
     case Kind::kUndefined:
     case Kind::kString:
-      return as_.text == other.as_.text || text() == other.text();
+      return as_.text == other.as_.text;
     case Kind::kBool:
     case Kind::kInt:
     case Kind::kHuge:
@@ -165,20 +165,34 @@ bool equal_ranges(const Range& a, const Range& b) {
   return a.start == b.start && (a.length == 1 || a.step == b.step);
 }
 
-bool equal_numbers(const Value& a, const Value& b) {
-  if (a.is_integer() && b.is_integer()) return a.integer() == b.integer();
-  if (a.is(Kind::kHuge) || b.is(Kind::kHuge)) {
-    if (a.is(Kind::kHuge) && b.is(Kind::kHuge)) return a.huge() == b.huge();
-    const Value& other = a.is(Kind::kHuge) ? b : a;
-    const Value& huge = a.is(Kind::kHuge) ? a : b;
-    return other.is(Kind::kFloat) && other.real() == static_cast<double>(huge.huge());
-  }
-  const double x = a.is(Kind::kFloat) ? a.real() : static_cast<double>(a.integer());
-  const double y = b.is(Kind::kFloat) ? b.real() : static_cast<double>(b.integer());
-  return x == y;
+// An integer against a float, exactly: a float of this size has no fraction.
+template <class Integer>
+std::partial_ordering order_exactly(Integer whole, double real) {
+  constexpr double kTop = std::is_signed_v<Integer> ? 0x1p63 : 0x1p64;
+  constexpr double kBottom = std::is_signed_v<Integer> ? -0x1p63 : 0;
+  if (std::isnan(real)) return std::partial_ordering::unordered;
+  if (real >= kTop) return std::partial_ordering::less;
+  if (real < kBottom) return std::partial_ordering::greater;
+  const double floor = std::floor(real);
+  const auto below = static_cast<Integer>(floor);
+  if (whole != below || floor == real) return whole <=> below;
+  return std::partial_ordering::less;
 }
 
+std::partial_ordering reversed(std::partial_ordering order) { return 0 <=> order; }
+
 }  // namespace
+
+std::partial_ordering order_numbers(const Value& a, const Value& b) {
+  if (a.is_integer() && b.is_integer()) return a.integer() <=> b.integer();
+  if (a.is(Kind::kFloat) && b.is(Kind::kFloat)) return a.real() <=> b.real();
+  if (b.is(Kind::kFloat))
+    return a.is(Kind::kHuge) ? order_exactly(a.huge(), b.real())
+                             : order_exactly(a.integer(), b.real());
+  if (a.is(Kind::kFloat)) return reversed(order_numbers(b, a));
+  if (a.is(Kind::kHuge) && b.is(Kind::kHuge)) return a.huge() <=> b.huge();
+  return a.is(Kind::kHuge) ? std::partial_ordering::greater : std::partial_ordering::less;
+}
 
 std::uint64_t hash_of(const Value& value) {
   switch (value.kind()) {
@@ -195,6 +209,7 @@ std::uint64_t hash_of(const Value& value) {
     case Kind::kFloat:
       return hash_number(value.real());
     case Kind::kString:
+      spend_bytes(value.text().size());
       return std::hash<std::string_view>()(value.text());
     case Kind::kTuple: {
       std::uint64_t hash = 7;
@@ -213,7 +228,7 @@ std::uint64_t hash_of(const Value& value) {
 
 // Containers know their depth, so the recursion is bounded by kMaxNesting.
 bool equal(const Value& a, const Value& b) {
-  if (a.is_number() && b.is_number()) return equal_numbers(a, b);
+  if (a.is_number() && b.is_number()) return order_numbers(a, b) == 0;
   if (a.kind() != b.kind()) return false;
   switch (a.kind()) {
     case Kind::kMissing:
@@ -221,6 +236,8 @@ bool equal(const Value& a, const Value& b) {
     case Kind::kNone:
       return true;
     case Kind::kString:
+      if (a.text().size() != b.text().size()) return false;
+      spend_bytes(a.text().size());
       return a.text() == b.text();
     case Kind::kList:
     case Kind::kTuple:

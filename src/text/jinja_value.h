@@ -4,6 +4,7 @@
 // to the heap and goes with it when the rendering ends, so cycles and chains cost no recursion.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -32,6 +33,8 @@ template <class... T>
 
 // Takes `steps` from what the rendering of this thread may still do. Failure when nothing is left.
 void spend(std::int64_t steps);
+// The same for work over a text.
+inline void spend_bytes(std::size_t bytes) { spend(static_cast<std::int64_t>(bytes / 128)); }
 // Points spend() at a counter while it lives.
 class Budget {
  public:
@@ -324,6 +327,7 @@ struct Callable : Object {
 
 std::uint64_t hash_of(const Value& value);  // Failure: lists and dicts have none
 bool equal(const Value& a, const Value& b);
+std::partial_ordering order_numbers(const Value& a, const Value& b);
 std::string_view type_name(Kind kind);           // "dict", as Python calls it
 std::string_view type_name(const Value& value);  // also "Markup"
 std::string object_name(Kind kind);              // "dict object", for messages
