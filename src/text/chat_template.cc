@@ -13,7 +13,7 @@ constexpr std::size_t kMaxSource = 4u << 20;
 
 [[noreturn]] void fail_at(Fault fault, const std::string& where, int line,
                           const std::string& message) {
-  throw Error(fault, fmt::format("{}, line {}: {}", where, line, message));
+  throw Error(fault, fmt::format("{}, line {}: {}", where, line, printable(message, 1000)));
 }
 
 }  // namespace

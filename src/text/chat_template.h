@@ -28,8 +28,9 @@ class ChatTemplate {
   ChatTemplate(ChatTemplate&&) noexcept;
 
   // The template of a checkpoint (chat_template.jinja, tokenizer_config.json, GGUF metadata); null
-  // when it has none.
-  static std::unique_ptr<ChatTemplate> load(const io::Checkpoint& checkpoint);
+  // when it has none. Of several templates it is "default", or "tool_use" for `tools`. Error: bad
+  // input when there are several and neither of these.
+  static std::unique_ptr<ChatTemplate> load(const io::Checkpoint& checkpoint, bool tools = false);
 
   // Renders with `variables` (an object: messages, tools, bos_token, eos_token,
   // add_generation_prompt, anything else). `date` fixes strftime_now ("2026-11-23"), "" is today.

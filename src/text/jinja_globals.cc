@@ -51,7 +51,7 @@ Value namespace_of(Runtime& runtime, Arguments& arguments) {
 
 Value raise_exception(Runtime& runtime, Arguments& arguments) {
   const Bound bound("raise_exception", arguments, {"message"}, 1);
-  fail("{}", printable(to_text(runtime, bound[0]), 2000));
+  fail("{}", to_text(runtime, bound[0]));
 }
 
 Value strftime_now(Runtime& runtime, Arguments& arguments) {

@@ -3,7 +3,7 @@
 
 snippets.json: small templates, a language feature each. templates/*.jinja with expected/*.json: chat
 templates of released models whose licence allows it, over the conversations of cases.json. null
-stands for a template that raises.
+stands for a template that raises. Also the seeds of fuzz_chat_template.
 
     python tools/goldens/make_chat.py --templates DIR     (transformers, jinja2)
     python tools/goldens/make_chat.py --compare BINARY --templates DIR [--every]
@@ -29,7 +29,9 @@ import chat_cases
 import chat_snippets
 
 warnings.simplefilter("ignore")
-OUT = pathlib.Path(__file__).resolve().parents[2] / "tests" / "golden" / "chat"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+OUT = ROOT / "tests" / "golden" / "chat"
+SEEDS = ROOT / "fuzz" / "corpus" / "chat_template"
 DATE = datetime.datetime(2026, 11, 23)
 # From llama.cpp's collection (MIT), where the model's own licence is Apache 2.0 or MIT.
 TEMPLATES = [
@@ -171,7 +173,17 @@ def write(templates):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(source, encoding="utf-8")
         write_json(f"expected/{name}.json", {}, [reference.render(source, c) for c in cases])
+    write_seeds(reference)
     write_manifest()
+
+
+def write_seeds(reference):
+    """Snippets that render, many to a file, as a start for the fuzzer."""
+    good = [s for s in chat_snippets.snippets()
+            if reference.render(s, chat_snippets.VARIABLES) is not None and "raw" not in s]
+    SEEDS.mkdir(parents=True, exist_ok=True)
+    for i in range(0, len(good), 40):
+        (SEEDS / f"snippets-{i // 40:02}").write_text("\n".join(good[i:i + 40]), encoding="utf-8")
 
 
 def write_manifest():
