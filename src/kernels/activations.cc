@@ -30,6 +30,7 @@ void fill_codes(Runtime& runtime, MatrixView<const float> x, Activations::Prepar
       units * layout.unit_padded / 4 * (layout.form == InputForm::kBytes ? 1 : 2);
   prepared.codes.reserve_scratch(static_cast<std::size_t>(x.rows * dwords));
   prepared.scales.reserve_scratch(static_cast<std::size_t>(x.rows * units));
+  prepared.folds.reserve_scratch(static_cast<std::size_t>(x.rows * units));
   prepared.sums.reserve_scratch(static_cast<std::size_t>(x.rows * units));
   runtime.parallel((x.rows + width - 1) / width, 1, [&](std::int64_t panel, std::int64_t end) {
     for (; panel < end; ++panel) {
@@ -45,6 +46,8 @@ void fill_codes(Runtime& runtime, MatrixView<const float> x, Activations::Prepar
                        .unit_padded = layout.unit_padded,
                        .codes = prepared.codes.data() + first * dwords,
                        .scales = prepared.scales.data() + first * units,
+                       .bias = layout.bias,
+                       .folds = prepared.folds.data() + first * units,
                        .sums = prepared.sums.data() + first * units});
     }
   });

@@ -24,6 +24,7 @@ struct InputLayout {
   bool round_to_bf16 = false;  // kFloats
   // The others. A row is cut into units (linear_slice.h); scale_inputs inputs share a scale.
   int bits = 0;
+  std::int32_t bias = 0;  // of the weights' codes
   std::int64_t scale_inputs = 0;
   std::int64_t units = 0, unit_inputs = 0, unit_padded = 0;
   QuantizeRun quantize = nullptr;
@@ -35,8 +36,9 @@ struct Activations::Prepared {
   bool valid = false;  // for the inputs assigned last
   AlignedArray<float> floats;
   AlignedArray<std::int32_t> codes;
-  AlignedArray<float> scales;       // (units, tokens of the panel)
-  AlignedArray<std::int32_t> sums;  // of the codes of a unit, likewise
+  AlignedArray<float> scales;        // (units, tokens of the panel)
+  AlignedArray<std::int32_t> folds;  // likewise: the sum of a unit's codes times -bias
+  AlignedArray<float> sums;          // likewise: that sum
 };
 
 }  // namespace farthing::kernels

@@ -123,6 +123,7 @@ void Linear::multiply(Runtime& runtime, Activations& x, std::int64_t first, Matr
                              .x = inputs.floats.data(),
                              .x_codes = inputs.codes.data(),
                              .x_scales = inputs.scales.data(),
+                             .x_folds = inputs.folds.data(),
                              .x_sums = inputs.sums.data(),
                              .tokens = y.rows,
                              .y = y.data,

@@ -44,12 +44,13 @@ struct LinearSlice {
   const float* bias = nullptr;                // one an output, padded to whole tiles, or null
   const CodeTiles* codes = nullptr;           // null for float weights
 
-  // The inputs, as InputForm says (activations.h). x_scales and x_sums have one number a unit and
-  // token, in panels like the inputs.
+  // The inputs, as InputForm says (activations.h). The last three have one number a unit and token,
+  // in panels like the inputs: the scale, the sum of the codes times -bias, that sum.
   const float* x = nullptr;
   const std::int32_t* x_codes = nullptr;
   const float* x_scales = nullptr;
-  const std::int32_t* x_sums = nullptr;
+  const std::int32_t* x_folds = nullptr;
+  const float* x_sums = nullptr;
   std::int64_t tokens = 0;
 
   float* y = nullptr;  // output first_row + c of token t is y[t * y_stride + c]
@@ -73,7 +74,9 @@ struct QuantizeTask {
   std::int64_t unit_inputs = 0, unit_padded = 0;
   std::int32_t* codes = nullptr;
   float* scales = nullptr;
-  std::int32_t* sums = nullptr;
+  std::int32_t bias = 0;          // of the weights' codes
+  std::int32_t* folds = nullptr;  // sum of a unit's codes * -bias
+  float* sums = nullptr;          // and the sum itself
 };
 
 using QuantizeRun = void (*)(const QuantizeTask&);

@@ -26,6 +26,7 @@ InputLayout PackedMatrix::input_layout() const {
   const bool grouped = activations.strategy == Strategy::kGroup && activations.group_size < in;
   const std::int64_t vector_inputs = packing == Packing::kU8 ? 4 : 8;
   layout.bits = kernel->input_bits;
+  layout.bias = codes.bias;
   layout.units = codes.groups * codes.units;
   layout.unit_inputs = codes.unit_inputs;
   layout.unit_padded = codes.unit_vectors * vector_inputs;

@@ -42,30 +42,40 @@ struct IntAvx2 {
   FARTHING_SIMD Float::F look_up_floats(const float* table, B x, int input) {
     return {look_up(table, byte_of(x.a, input)), look_up(table, byte_of(x.b, input))};
   }
-  FARTHING_SIMD void store_i16(std::int16_t* p, Float::F whole) {
-    const __m256i packed =
-        _mm256_packs_epi32(_mm256_cvtps_epi32(whole.a), _mm256_cvtps_epi32(whole.b));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
-                        _mm256_permute4x64_epi64(packed, 0b11011000));
+  FARTHING_SIMD void store_words(std::int16_t* p, Float::F whole) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), words(whole));
+  }
+  FARTHING_SIMD void store_bytes(std::int8_t* p, Float::F whole) { store_16(p, words(whole)); }
+  FARTHING_SIMD void store_planes(std::int8_t* high, std::int8_t* low, Float::F whole) {
+    const __m256i x = words(whole), round = _mm256_set1_epi16(128);
+    store_16(high, _mm256_srai_epi16(_mm256_add_epi16(x, round), 8));
+    store_16(low, _mm256_srai_epi16(_mm256_slli_epi16(x, 8), 8));
   }
 
   // Four signed bytes; only for codes below 16: two products are at most 2 * 15 * 128, and eight
-  // such sums fit the 16 bits of a partial sum.
+  // such sums fit 16 bits. So flush() after every kFlush dot().
   struct SmallBytes {
     using Isa = IntAvx2;
-    using Partial = Pair;  // int16, two an output
+    struct Partial {
+      I sums;
+      Pair words;  // two an output
+    };
     using X = __m256i;
     static constexpr int kDwords = 1, kFlush = 8;
-    FARTHING_SIMD Partial zero() { return IntAvx2::zero(); }
+    FARTHING_SIMD Partial start(I first) { return {first, zero()}; }
     FARTHING_SIMD X input(const std::int32_t* x, int) { return _mm256_set1_epi32(*x); }
-    FARTHING_SIMD Partial dot(Partial sums, B codes, X x) {
-      return {_mm256_add_epi16(sums.a, _mm256_maddubs_epi16(codes.a, x)),
-              _mm256_add_epi16(sums.b, _mm256_maddubs_epi16(codes.b, x))};
+    FARTHING_SIMD Partial dot(Partial partial, B codes, X x) {
+      partial.words.a = _mm256_add_epi16(partial.words.a, _mm256_maddubs_epi16(codes.a, x));
+      partial.words.b = _mm256_add_epi16(partial.words.b, _mm256_maddubs_epi16(codes.b, x));
+      return partial;
     }
-    FARTHING_SIMD I finish(Partial sums) {
+    FARTHING_SIMD void flush(Partial& partial) {
       const __m256i ones = _mm256_set1_epi16(1);
-      return {_mm256_madd_epi16(sums.a, ones), _mm256_madd_epi16(sums.b, ones)};
+      partial.sums = add(partial.sums, {_mm256_madd_epi16(partial.words.a, ones),
+                                        _mm256_madd_epi16(partial.words.b, ones)});
+      partial.words = zero();
     }
+    FARTHING_SIMD I finish(Partial partial) { return partial.sums; }
   };
   // Four words: inputs 0 and 2, then 1 and 3. Any codes, inputs of 8 and of 16 bits.
   struct Words {
@@ -74,8 +84,8 @@ struct IntAvx2 {
     struct X {
       __m256i even, odd;
     };
-    static constexpr int kDwords = 2, kFlush = 1 << 20;
-    FARTHING_SIMD Partial zero() { return IntAvx2::zero(); }
+    static constexpr int kDwords = 2, kFlush = 0;
+    FARTHING_SIMD Partial start(I first) { return first; }
     FARTHING_SIMD X input(const std::int32_t* x, int stride) {
       return {_mm256_set1_epi32(x[0]), _mm256_set1_epi32(x[stride])};
     }
@@ -94,6 +104,16 @@ struct IntAvx2 {
   };
 
  private:
+  FARTHING_SIMD __m256i words(Float::F whole) {
+    const __m256i packed =
+        _mm256_packs_epi32(_mm256_cvtps_epi32(whole.a), _mm256_cvtps_epi32(whole.b));
+    return _mm256_permute4x64_epi64(packed, 0b11011000);
+  }
+  FARTHING_SIMD void store_16(std::int8_t* p, __m256i x) {  // of words within a byte
+    const __m128i bytes =
+        _mm_packs_epi16(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
+  }
   FARTHING_SIMD __m256i byte_of(__m256i x, int input) {
     return _mm256_and_si256(_mm256_srli_epi32(x, 8 * input), _mm256_set1_epi32(255));
   }

@@ -22,9 +22,14 @@ struct IntAvx512 {
   FARTHING_SIMD I set(std::int32_t x) { return _mm512_set1_epi32(x); }
   FARTHING_SIMD I add(I a, I b) { return _mm512_add_epi32(a, b); }
   FARTHING_SIMD Float::F to_float(I a) { return _mm512_cvtepi32_ps(a); }
-  FARTHING_SIMD void store_i16(std::int16_t* p, Float::F whole) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
-                        _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(whole)));
+  FARTHING_SIMD void store_words(std::int16_t* p, Float::F whole) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), words(whole));
+  }
+  FARTHING_SIMD void store_bytes(std::int8_t* p, Float::F whole) { store_16(p, words(whole)); }
+  FARTHING_SIMD void store_planes(std::int8_t* high, std::int8_t* low, Float::F whole) {
+    const __m256i x = words(whole);
+    store_16(high, _mm256_srai_epi16(_mm256_add_epi16(x, _mm256_set1_epi16(128)), 8));
+    store_16(low, x);
   }
   FARTHING_SIMD Float::F code_floats(B b, int input) {
     return _mm512_cvtepi32_ps(
@@ -33,6 +38,14 @@ struct IntAvx512 {
   FARTHING_SIMD Float::F look_up_floats(const float* table, B b, int input) {
     return _mm512_permutexvar_ps(_mm512_srli_epi32(b, 8u * static_cast<unsigned>(input)),
                                  _mm512_loadu_ps(table));
+  }
+
+ private:
+  FARTHING_SIMD __m256i words(Float::F whole) {
+    return _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(whole));
+  }
+  FARTHING_SIMD void store_16(std::int8_t* p, __m256i x) {  // the low bytes
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtepi16_epi8(x));
   }
 };
 

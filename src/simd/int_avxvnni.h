@@ -10,8 +10,8 @@ struct IntAvxVnni : IntAvx2 {
     using Isa = IntAvxVnni;
     using Partial = I;
     using X = __m256i;
-    static constexpr int kDwords = 1, kFlush = 1 << 20;
-    FARTHING_SIMD Partial zero() { return IntAvx2::zero(); }
+    static constexpr int kDwords = 1, kFlush = 0;
+    FARTHING_SIMD Partial start(I first) { return first; }
     FARTHING_SIMD X input(const std::int32_t* x, int) { return _mm256_set1_epi32(*x); }
     FARTHING_SIMD Partial dot(Partial sums, B codes, X x) {
       return {_mm256_dpbusd_avx_epi32(sums.a, codes.a, x),
@@ -27,8 +27,8 @@ struct IntAvxVnni : IntAvx2 {
     struct X {
       __m256i high, low;
     };
-    static constexpr int kDwords = 2, kFlush = 1 << 20;
-    FARTHING_SIMD Partial zero() { return {IntAvx2::zero(), IntAvx2::zero()}; }
+    static constexpr int kDwords = 2, kFlush = 0;
+    FARTHING_SIMD Partial start(I first) { return {IntAvx2::zero(), first}; }
     FARTHING_SIMD X input(const std::int32_t* x, int stride) {
       return {_mm256_set1_epi32(x[0]), _mm256_set1_epi32(x[stride])};
     }

@@ -66,18 +66,31 @@ struct IntScalar {
     for (int i = 0; i < 16; ++i) f.v[i] = table[b.v[4 * i + input]];
     return f;
   }
-  FARTHING_SIMD void store_i16(std::int16_t* p, Float::F whole) {  // of whole numbers in range
+  // Whole numbers in range, as 16 numbers of 16 bits, as their low bytes, or as the two bytes of
+  // 256 high + low.
+  FARTHING_SIMD void store_words(std::int16_t* p, Float::F whole) {
     for (int i = 0; i < 16; ++i) p[i] = static_cast<std::int16_t>(whole.v[i]);
   }
+  FARTHING_SIMD void store_bytes(std::int8_t* p, Float::F whole) {
+    for (int i = 0; i < 16; ++i) p[i] = static_cast<std::int8_t>(whole.v[i]);
+  }
+  FARTHING_SIMD void store_planes(std::int8_t* high, std::int8_t* low, Float::F whole) {
+    for (int i = 0; i < 16; ++i) {
+      const auto x = static_cast<std::int32_t>(whole.v[i]);
+      low[i] = static_cast<std::int8_t>(x & 255);
+      high[i] = static_cast<std::int8_t>((x - low[i]) / 256);
+    }
+  }
 
-  // A way of multiplying codes by inputs. An input is kDwords numbers of 32 bits for every four
-  // inputs of a token, x[0] and x[stride]; kFlush is how many B a Partial may take in.
+  // A way of multiplying codes by inputs: start(), any number of dot(), finish() give the first
+  // sums and all products. An input is kDwords numbers of 32 bits for every four inputs of a token,
+  // x[0] and x[stride].
   struct Bytes {  // four signed bytes
     using Isa = IntScalar;
     using Partial = I;
     using X = std::int32_t;
-    static constexpr int kDwords = 1, kFlush = 1 << 20;
-    FARTHING_SIMD Partial zero() { return {}; }
+    static constexpr int kDwords = 1, kFlush = 0;  // kFlush: see int_avx2.h
+    FARTHING_SIMD Partial start(I first) { return first; }
     FARTHING_SIMD X input(const std::int32_t* x, int) { return *x; }
     FARTHING_SIMD Partial dot(Partial sums, const B& codes, X x) {
       for (int r = 0; r < 16; ++r)
@@ -96,8 +109,8 @@ struct IntScalar {
     struct X {
       std::int32_t high, low;
     };
-    static constexpr int kDwords = 2, kFlush = 1 << 20;
-    FARTHING_SIMD Partial zero() { return {}; }
+    static constexpr int kDwords = 2, kFlush = 0;
+    FARTHING_SIMD Partial start(I first) { return {{}, first}; }
     FARTHING_SIMD X input(const std::int32_t* x, int stride) { return {x[0], x[stride]}; }
     FARTHING_SIMD Partial dot(Partial sums, const B& codes, X x) {
       return {Bytes::dot(sums.high, codes, x.high), Bytes::dot(sums.low, codes, x.low)};

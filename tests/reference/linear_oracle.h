@@ -54,9 +54,13 @@ inline Quantized quantize(const std::vector<float>& x, std::size_t group, int bi
       largest = std::max(largest, std::fabs(x[k]));
       finite = finite && std::isfinite(x[k]);
     }
-    const float scale = finite ? largest / limit : std::numeric_limits<float>::quiet_NaN();
+    const bool zero = finite && largest < 0x1p-100f;
+    const float scale = !finite ? std::numeric_limits<float>::quiet_NaN()
+                        : zero  ? 0
+                                : largest / limit;
     for (std::size_t k = begin; k < end; ++k) {
-      double code = scale > 0 ? std::nearbyint(static_cast<double>(x[k] / scale)) : 0;
+      double code = 0;
+      if (finite && !zero) code = std::nearbyint(static_cast<double>(x[k] * (limit / largest)));
       code = std::clamp(code, -static_cast<double>(limit), static_cast<double>(limit));
       result.codes.push_back(static_cast<std::int64_t>(code));
       result.scales.push_back(scale);

@@ -15,8 +15,10 @@ void u8_int16_avx2(const LinearSlice& slice) { run<Words, U8, 1, kTokens>(slice)
 void levels_int8_avx2(const LinearSlice& slice) { run<Words, Levels, 1, kTokens>(slice); }
 void levels_int16_avx2(const LinearSlice& slice) { run<Words, Levels, 1, kTokens>(slice); }
 
-void bytes_avx2(const QuantizeTask& task) { quantize<simd::IntAvx2, AsBytes>(task); }
-void planes_avx2(const QuantizeTask& task) { quantize<simd::IntAvx2, AsPlanes>(task); }
-void words_avx2(const QuantizeTask& task) { quantize<simd::IntAvx2, AsWords>(task); }
+void bytes_avx2(const QuantizeTask& task) { quantize<simd::IntAvx2, AsBytes<simd::IntAvx2>>(task); }
+void planes_avx2(const QuantizeTask& task) {
+  quantize<simd::IntAvx2, AsPlanes<simd::IntAvx2>>(task);
+}
+void words_avx2(const QuantizeTask& task) { quantize<simd::IntAvx2, AsWords<simd::IntAvx2>>(task); }
 
 }  // namespace farthing::kernels::code_tiles

@@ -16,7 +16,7 @@ void u8_int16_avx512vnni(const LinearSlice& slice) { run<Planes, U8, 2, kTokens1
 void levels_int8_avx512vnni(const LinearSlice& slice) { run<Bytes, Levels, 2, kTokens8>(slice); }
 void levels_int16_avx512vnni(const LinearSlice& slice) { run<Planes, Levels, 2, kTokens16>(slice); }
 
-void bytes_avx512vnni(const QuantizeTask& task) { quantize<Isa, AsBytes>(task); }
-void planes_avx512vnni(const QuantizeTask& task) { quantize<Isa, AsPlanes>(task); }
+void bytes_avx512vnni(const QuantizeTask& task) { quantize<Isa, AsBytes<Isa>>(task); }
+void planes_avx512vnni(const QuantizeTask& task) { quantize<Isa, AsPlanes<Isa>>(task); }
 
 }  // namespace farthing::kernels::code_tiles

@@ -8,6 +8,8 @@
 namespace farthing::kernels::code_tiles {
 namespace {  // internal linkage: see linear_store.h
 
+inline constexpr int kAhead = 2048;  // bytes of a tile that are on their way from memory
+
 struct Levels {
   static constexpr int kChunks = 2;
   template <class S>
@@ -23,80 +25,91 @@ struct Levels {
 struct PanelCursor {
   const std::int32_t* codes;
   const float* scales;
-  const std::int32_t* sums;
+  const std::int32_t* folds;
+  const float* sums;
 };
 
-// acc[t][r] = the products of one unit; moves the codes on both sides past it.
+// Adds the products of `vectors` times 64 bytes of codes to the partial sums; moves the codes on
+// both sides past them.
 template <class Dot, class Unpack, int R, int T>
-FARTHING_SIMD void multiply_unit(const CodeTiles& codes, const std::byte** w,
-                                 const std::int32_t*& x, typename Dot::Isa::I (&acc)[T][R]) {
+FARTHING_SIMD void add_products(const CodeTiles& codes, std::int64_t vectors, const std::byte** w,
+                                const std::int32_t*& x, typename Dot::Partial (&sums)[T][R]) {
   using S = typename Dot::Isa;
-  for (int t = 0; t < T; ++t)
-    for (int r = 0; r < R; ++r) acc[t][r] = S::zero();
-  constexpr int kFlush = Dot::kFlush / Unpack::kChunks;
-  for (std::int64_t left = codes.unit_vectors; left > 0; left -= kFlush) {
-    const int vectors = static_cast<int>(left < kFlush ? left : kFlush);
-    typename Dot::Partial partial[T][R];
-    for (int t = 0; t < T; ++t)
-      for (int r = 0; r < R; ++r) partial[t][r] = Dot::zero();
-    for (int v = 0; v < vectors; ++v) {
-      typename S::B b[R][Unpack::kChunks];
-      for (int r = 0; r < R; ++r) {
-        Unpack::template chunks<S>(w[r], codes, b[r]);
-        w[r] += 64;
-      }
-      for (int c = 0; c < Unpack::kChunks; ++c, x += Dot::kDwords * T)
-        for (int t = 0; t < T; ++t) {
-          const auto input = Dot::input(x + t, T);
-          for (int r = 0; r < R; ++r) partial[t][r] = Dot::dot(partial[t][r], b[r][c], input);
-        }
+  for (std::int64_t v = 0; v < vectors; ++v) {
+    typename S::B b[R][Unpack::kChunks];
+    for (int r = 0; r < R; ++r) {
+      Unpack::template chunks<S>(w[r], codes, b[r]);
+      S::Float::prefetch(w[r] + kAhead);
+      w[r] += 64;
     }
-    for (int t = 0; t < T; ++t)
-      for (int r = 0; r < R; ++r) acc[t][r] = S::add(acc[t][r], Dot::finish(partial[t][r]));
+    for (int c = 0; c < Unpack::kChunks; ++c, x += Dot::kDwords * T)
+      for (int t = 0; t < T; ++t) {
+        const auto input = Dot::input(x + t, T);
+        for (int r = 0; r < R; ++r) sums[t][r] = Dot::dot(sums[t][r], b[r][c], input);
+      }
   }
 }
 
-// sums[t][r][16] = the outputs of R whole tiles for T tokens.
+// Partial sums whose finish() is the exact sum of (code - bias) * x over one unit.
+template <class Dot, class Unpack, int R, int T>
+FARTHING_SIMD void multiply_unit(const CodeTiles& codes, const std::byte** w, PanelCursor& x,
+                                 typename Dot::Partial (&sums)[T][R]) {
+  using S = typename Dot::Isa;
+  for (int t = 0; t < T; ++t)
+    for (int r = 0; r < R; ++r) sums[t][r] = Dot::start(S::set(x.folds[t]));
+  if constexpr (Dot::kFlush == 0) {
+    add_products<Dot, Unpack, R, T>(codes, codes.unit_vectors, w, x.codes, sums);
+  } else {
+    constexpr int kVectors = Dot::kFlush / Unpack::kChunks;
+    for (std::int64_t left = codes.unit_vectors; left > 0; left -= kVectors) {
+      add_products<Dot, Unpack, R, T>(codes, left < kVectors ? left : kVectors, w, x.codes, sums);
+      for (int t = 0; t < T; ++t)
+        for (int r = 0; r < R; ++r) Dot::flush(sums[t][r]);
+    }
+  }
+}
+
+// sums[t][r][16] = the outputs of R whole tiles for T tokens. They stay in memory: registers are
+// for the integers, which change more often.
 template <class Dot, class Unpack, int R, int T>
 inline void multiply_tiles(const CodeTiles& codes, const std::byte* const* tiles, PanelCursor x,
                            float* sums) {
   using S = typename Dot::Isa;
   using F = typename S::Float;
-  typename F::F sum[T][R];
   const std::byte* w[R];
   for (int r = 0; r < R; ++r) w[r] = tiles[r];
-  for (int t = 0; t < T; ++t)
-    for (int r = 0; r < R; ++r) sum[t][r] = F::zero();
+  for (int i = 0; i < T * R; ++i) F::store(sums + i * kTileRows, F::zero());
   for (std::int64_t g = 0; g < codes.groups; ++g) {
-    typename F::F scale[R];
-    const std::byte* offsets[R];
-    for (int r = 0; r < R; ++r) {
-      const std::byte* scales = w[r] + codes.code_bytes;
-      scale[r] = load_scales<F>(codes, scales);
-      offsets[r] = scales + scales_bytes(codes);
-    }
-    for (std::int64_t u = 0; u < codes.units; ++u, x.scales += T, x.sums += T) {
-      typename S::I acc[T][R];
-      multiply_unit<Dot, Unpack, R, T>(codes, w, x.codes, acc);
+    const std::byte* scales[R];
+    for (int r = 0; r < R; ++r) scales[r] = w[r] + codes.code_bytes;
+    for (std::int64_t u = 0; u < codes.units; ++u) {
+      typename Dot::Partial partial[T][R];
+      multiply_unit<Dot, Unpack, R, T>(codes, w, x, partial);
+      typename F::F scale[R];
+      for (int r = 0; r < R; ++r) scale[r] = load_scales<F>(codes, scales[r]);
       for (int t = 0; t < T; ++t) {
         const auto x_scale = F::set(x.scales[t]);
-        const auto fold = S::set(-codes.bias * x.sums[t]);
-        for (int r = 0; r < R; ++r)
-          sum[t][r] =
-              F::fma(S::to_float(S::add(acc[t][r], fold)), F::mul(scale[r], x_scale), sum[t][r]);
+        for (int r = 0; r < R; ++r) {
+          float* sum = sums + (t * R + r) * kTileRows;
+          F::store(sum, F::fma(S::to_float(Dot::finish(partial[t][r])), F::mul(scale[r], x_scale),
+                               F::load(sum)));
+        }
       }
-      if (codes.offsets == OffsetForm::kNone) continue;
-      for (int r = 0; r < R; ++r) {
-        const auto offset = load_offsets<F>(codes, offsets[r], scale[r]);
-        for (int t = 0; t < T; ++t)
-          sum[t][r] = F::fma(F::mul(offset, F::set(x.scales[t])),
-                             F::set(static_cast<float>(x.sums[t])), sum[t][r]);
-      }
+      if (codes.offsets != OffsetForm::kNone)
+        for (int r = 0; r < R; ++r) {
+          const auto offset = load_offsets<F>(codes, scales[r] + scales_bytes(codes), scale[r]);
+          for (int t = 0; t < T; ++t) {
+            float* sum = sums + (t * R + r) * kTileRows;
+            F::store(sum,
+                     F::fma(F::mul(offset, F::set(x.scales[t])), F::set(x.sums[t]), F::load(sum)));
+          }
+        }
+      x.scales += T;
+      x.folds += T;
+      x.sums += T;
     }
     for (int r = 0; r < R; ++r) w[r] += codes.group_bytes - codes.code_bytes;
   }
-  for (int t = 0; t < T; ++t)
-    for (int r = 0; r < R; ++r, sums += kTileRows) F::store(sums, sum[t][r]);
 }
 
 // The same for a number of tokens known only now, 1 .. T.
@@ -131,7 +144,7 @@ inline void run_tiles(const LinearSlice& slice) {
       for (std::int64_t token = begin; token < end; token += T) {
         const int width = static_cast<int>(end - token < T ? end - token : T);
         const PanelCursor x = {slice.x_codes + token * dwords, slice.x_scales + token * units,
-                               slice.x_sums + token * units};
+                               slice.x_folds + token * units, slice.x_sums + token * units};
         alignas(64) float sums[T * R * kTileRows];
         multiply_tiles_of<Dot, Unpack, R, T>(width, codes, tiles, x, sums);
         for (int t = 0; t < width; ++t)
@@ -145,7 +158,7 @@ inline void run_tiles(const LinearSlice& slice) {
 // One token reads one stream, each tile from its beginning to its end.
 template <class Dot, class Unpack, int R, int T>
 inline void run(const LinearSlice& slice) {
-  if (slice.tokens == 1) return run_tiles<Dot, Unpack, 1, 1>(slice);
+  if (slice.tokens == 1) return run_tiles<Dot, Unpack, R, 1>(slice);
   run_tiles<Dot, Unpack, R, T>(slice);
 }
 

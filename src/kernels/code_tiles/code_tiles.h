@@ -7,9 +7,10 @@
 //   sum = fma(offset * x_scale, float(sum of x over the unit), sum)    where there are offsets
 // A unit has at most 256 inputs: 255 * 32639 * 256 < 2^31.
 //
-// Inputs: scale = largest |x| / 127 (INT8) or / 32639 (INT16), x = round(x / scale) to nearest
-// even, one scale a group or a token. A group of zeros has the scale 0 and zeros; one with an
-// infinity or a NaN has a NaN as scale, and so has every output.
+// Inputs, with the limit 127 (INT8) or 32639 (INT16), for each group or token that shares a scale:
+//   scale = largest / limit,  x = round(x * (limit / largest)) to nearest even, within +-limit
+// where largest is the largest |x|. Below kSmallest it counts as 0: scale and codes are 0. With an
+// infinity or a NaN among them the scale is a NaN, and so is every output.
 #pragma once
 
 #include "kernels/linear_slice.h"
@@ -17,6 +18,7 @@
 namespace farthing::kernels::code_tiles {
 
 inline constexpr int kMaxUnit = 256;
+inline constexpr float kSmallest = 0x1p-100f;
 
 // Tokens that are multiplied with a pair of tiles at once: a panel's width.
 inline constexpr int kScalarTokens = 4;

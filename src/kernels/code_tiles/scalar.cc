@@ -15,7 +15,11 @@ void u8_int16_scalar(const LinearSlice& slice) { run<Planes, U8, 1, kTokens>(sli
 void levels_int8_scalar(const LinearSlice& slice) { run<Bytes, Levels, 1, kTokens>(slice); }
 void levels_int16_scalar(const LinearSlice& slice) { run<Planes, Levels, 1, kTokens>(slice); }
 
-void bytes_scalar(const QuantizeTask& task) { quantize<simd::IntScalar, AsBytes>(task); }
-void planes_scalar(const QuantizeTask& task) { quantize<simd::IntScalar, AsPlanes>(task); }
+void bytes_scalar(const QuantizeTask& task) {
+  quantize<simd::IntScalar, AsBytes<simd::IntScalar>>(task);
+}
+void planes_scalar(const QuantizeTask& task) {
+  quantize<simd::IntScalar, AsPlanes<simd::IntScalar>>(task);
+}
 
 }  // namespace farthing::kernels::code_tiles
