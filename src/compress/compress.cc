@@ -175,7 +175,8 @@ std::string artefact_text(const Plan& plan, const CompressReport& report, const 
     artefact.layers.push_back({.name = unit.base,
                                .scheme = report.units[i].scheme,
                                .activations = unit.activations.value_or(ActivationScheme{}),
-                               .error = report.units[i].error});
+                               .error = report.units[i].error,
+                               .asked = unit.asked});
   }
   return io::write_artefact(artefact);
 }
@@ -221,10 +222,11 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& checkpoint, cons
   for (const auto& step : steps) step->prepare(plan);
   make_portable(plan);
   const std::vector<std::string> dropped = dropped_tensors(map, plan);
-  for (const std::string& note : plan.notes) progress.note(note);
+  for (const std::string& line : plan.lines()) progress.note(line);
 
   const std::vector<Shard> shards = lay_out(plan, checkpoint, dropped, options.shard_bytes);
-  check_resources(stream_need(shards, runtime.pool.size()), options, out, progress);
+  check_resources(stream_need(shards, options.slab_bytes, runtime.pool.size()), options, out,
+                  progress);
   const std::string recipe_words = recipe_text(recipe);
   const std::string source = io::hash_checkpoint(checkpoint);
   const std::string key = sha256_hex(fmt::format("{}\n{}\n{}\n{}\n{}\n{}", options.tool_version,
@@ -236,9 +238,10 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& checkpoint, cons
   if (resumed > 0)
     progress.note(fmt::format("goes on: {} of {} shards are done", resumed, writer.shards()));
 
-  const auto results = stream_shards({runtime, map, steps, shards, progress}, writer);
+  const auto results =
+      stream_shards({runtime, map, steps, shards, progress, options.slab_bytes}, writer);
   CompressReport report = make_report(plan, results, checkpoint);
-  report.notes = plan.notes;
+  report.notes = plan.lines();
   report.recipe = recipe_words;
   report.kv = recipe.kv;
   report.source_sha256 = source;

@@ -18,6 +18,7 @@ struct CompressOptions {
   bool replace = false;            // an artefact that lies at OUT
   std::uint64_t memory_limit = 0;  // 0: what this process may use
   std::uint64_t shard_bytes = 32u << 20;
+  std::uint64_t slab_bytes = 32u << 20;
   std::string tool_version;
 };
 

@@ -148,9 +148,9 @@ class Resolver {
     unit.keep = unit.scheme == unit.source;
     if (unit.scheme != asked) {
       unit.asked = scheme_name(asked);
-      plan_.notes.push_back(fmt::format(
-          "{}: groups of {} do not divide rows of {} inputs: {} instead of {}", unit.base,
-          asked.group_size, unit.shape.cols, scheme_name(unit.scheme), unit.asked));
+      plan_.substitutions.push_back({unit.base, scheme_name(unit.scheme), unit.asked,
+                                     fmt::format("groups of {} do not divide rows of {} inputs",
+                                                 asked.group_size, unit.shape.cols)});
     }
     try {
       find_format(unit.scheme).parts(unit.shape, unit.scheme);
@@ -241,8 +241,29 @@ void Plan::substitute(PlannedUnit& unit, const WeightScheme& wanted, std::string
   if (unit.asked.empty()) unit.asked = scheme_name(unit.scheme);
   unit.scheme = fit_to_row(wanted, unit.shape.cols);
   unit.keep = unit.scheme == unit.source;
-  notes.push_back(fmt::format("{}: {} instead of {}: {}", unit.base, scheme_name(unit.scheme),
-                              unit.asked, why));
+  substitutions.push_back({unit.base, scheme_name(unit.scheme), unit.asked, std::string(why)});
+}
+
+std::vector<std::string> Plan::lines() const {
+  std::vector<std::string> lines = notes;
+  std::vector<bool> told(substitutions.size(), false);
+  for (std::size_t i = 0; i < substitutions.size(); ++i) {
+    const Substitution& first = substitutions[i];
+    int more = -1;
+    for (std::size_t j = i; j < substitutions.size(); ++j) {
+      const Substitution& other = substitutions[j];
+      if (told[j] || other.given != first.given || other.asked != first.asked ||
+          other.why != first.why)
+        continue;
+      told[j] = true;
+      ++more;
+    }
+    if (more < 0) continue;
+    lines.push_back(fmt::format("{}{}: {} instead of {}: {}", first.base,
+                                more > 0 ? fmt::format(" and {} more", more) : "", first.given,
+                                first.asked, first.why));
+  }
+  return lines;
 }
 
 Plan make_plan(const Recipe& recipe, const model::TensorMap& map, const PlanOptions& options) {

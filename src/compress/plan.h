@@ -42,13 +42,19 @@ struct PlanOptions {
 
 struct Plan {
   std::vector<PlannedUnit> units;  // in the order of the model: what is outside of blocks first
-  std::vector<std::string> notes;  // substitutions and what is worth knowing, a sentence each
+  struct Substitution {
+    std::string base, given, asked, why;
+  };
+  std::vector<Substitution> substitutions;
+  std::vector<std::string> notes;  // what else is worth knowing, a sentence each
   PlanOptions options;
   std::string kv;
   bool tied = false;
 
   // Changes a unit's scheme and says so.
   void substitute(PlannedUnit& unit, const WeightScheme& scheme, std::string_view why);
+  // Notes and substitutions as lines; a substitution made in many matrices is one line.
+  std::vector<std::string> lines() const;
 };
 
 // Resolves the recipe's rules against the checkpoint. A regular expression that matches linears of

@@ -20,15 +20,16 @@ std::vector<Part> parts_before(const QuantizedTensor& made, std::int64_t row) {
 
 }  // namespace
 
-std::int64_t slab_rows(Shape shape) {
+std::int64_t slab_rows(Shape shape, std::uint64_t slab_bytes) {
   const auto row_bytes = static_cast<std::uint64_t>(shape.cols) * sizeof(float);
-  const auto fit = static_cast<std::int64_t>(kSlabBytes / std::max<std::uint64_t>(row_bytes, 1));
+  const auto fit = static_cast<std::int64_t>(slab_bytes / std::max<std::uint64_t>(row_bytes, 1));
   return std::min(shape.rows, std::max<std::int64_t>(fit / 32 * 32, 32));
 }
 
-std::uint64_t slab_need(const PlannedUnit& unit, int threads) {
+std::uint64_t slab_need(const PlannedUnit& unit, std::uint64_t slab_bytes, int threads) {
   const Shape shape = unit.written_shape();
-  const auto floats = static_cast<std::uint64_t>(slab_rows(shape) * shape.cols) * sizeof(float);
+  const auto floats =
+      static_cast<std::uint64_t>(slab_rows(shape, slab_bytes) * shape.cols) * sizeof(float);
   const auto scratch = static_cast<std::uint64_t>(threads * kGrain * shape.cols) * sizeof(float);
   // Codes take no more than the floats; a matrix that has to be turned is copied whole.
   const auto turned = unit.turned ? static_cast<std::uint64_t>(unit.shape.size()) * 4 : 0;
@@ -55,7 +56,7 @@ void SlabWriter::write_slice(const Place& place, const Rounder& rounder, UnitRes
                              FunctionRef<void(std::int64_t)> worked) {
   const QuantizedTensor source = load(place.unit, place.slice);
   const Shape shape = source.shape;
-  const std::int64_t step = slab_rows(shape);
+  const std::int64_t step = slab_rows(shape, slab_bytes_);
   for (std::int64_t first = 0; first < shape.rows; first += step) {
     const std::int64_t count = std::min(step, shape.rows - first);
     const MatrixView<float> rows = floats_.resize(count, shape.cols);

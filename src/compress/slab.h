@@ -14,18 +14,17 @@
 
 namespace farthing::compress {
 
-inline constexpr std::uint64_t kSlabBytes = 32u << 20;
-
-// Rows of a slab: a multiple of 32, because the zero points of 32 rows share words, so that parts
-// of slabs follow one another without a seam.
-std::int64_t slab_rows(Shape shape);
+// Rows of a slab of about so many bytes as floats: a multiple of 32, because the zero points of 32
+// rows share words, so that parts of slabs follow one another without a seam.
+std::int64_t slab_rows(Shape shape, std::uint64_t slab_bytes);
 // Memory for one slab of this unit.
-std::uint64_t slab_need(const PlannedUnit& unit, int threads);
+std::uint64_t slab_need(const PlannedUnit& unit, std::uint64_t slab_bytes, int threads);
 
 class SlabWriter {
  public:
-  SlabWriter(Runtime& runtime, const model::TensorMap& map, io::PlannedSafetensors& file)
-      : runtime_(runtime), map_(map), file_(file) {}
+  SlabWriter(Runtime& runtime, const model::TensorMap& map, io::PlannedSafetensors& file,
+             std::uint64_t slab_bytes)
+      : runtime_(runtime), map_(map), file_(file), slab_bytes_(slab_bytes) {}
 
   // Reads the unit, rounds it and writes its tensors, the first of which is number `first` of the
   // file. `worked` is called with the number of weights after each slab.
@@ -49,6 +48,7 @@ class SlabWriter {
   Runtime& runtime_;
   const model::TensorMap& map_;
   io::PlannedSafetensors& file_;
+  std::uint64_t slab_bytes_;
   Matrix<float> floats_;
 };
 

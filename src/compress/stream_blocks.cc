@@ -38,7 +38,7 @@ class ShardStream {
   std::vector<UnitResult> write(const Shard& shard, io::PlannedSafetensors& file) {
     std::vector<UnitResult> results;
     std::size_t tensor = 0;
-    SlabWriter slabs(job_.runtime, job_.map, file);
+    SlabWriter slabs(job_.runtime, job_.map, file, job_.slab_bytes);
     for (const Piece& piece : shard.pieces) {
       for (const Item& item : piece.items) {
         if (item.copied != nullptr) {
@@ -153,14 +153,14 @@ void read_note(const Json& note, std::vector<UnitResult>& results) {
 
 }  // namespace
 
-StreamNeed stream_need(std::span<const Shard> shards, int threads) {
+StreamNeed stream_need(std::span<const Shard> shards, std::uint64_t slab_bytes, int threads) {
   StreamNeed need;
   std::uint64_t slab = 0;
   for (const Shard& shard : shards) {
     need.disk_bytes += shard.bytes + (1u << 20);
     for (const Piece& piece : shard.pieces)
       for (const Item& item : piece.items)
-        if (item.unit != nullptr) slab = std::max(slab, slab_need(*item.unit, threads));
+        if (item.unit != nullptr) slab = std::max(slab, slab_need(*item.unit, slab_bytes, threads));
   }
   need.memory_bytes = slab + kFixedBytes;
   return need;

@@ -26,7 +26,7 @@ struct StreamNeed {
   std::uint64_t memory_bytes = 0;  // floats and codes of the largest slab or block, and the rest
   std::uint64_t disk_bytes = 0;
 };
-StreamNeed stream_need(std::span<const Shard> shards, int threads);
+StreamNeed stream_need(std::span<const Shard> shards, std::uint64_t slab_bytes, int threads);
 
 struct StreamJob {
   Runtime& runtime;
@@ -34,6 +34,7 @@ struct StreamJob {
   std::span<const std::unique_ptr<Step>> steps;
   std::span<const Shard> shards;
   Progress& progress;
+  std::uint64_t slab_bytes;  // of rows that are in memory as floats at once
 };
 
 // Writes the shards that `writer` does not have yet. The results, in the order of the shards, are

@@ -75,11 +75,13 @@ const ArtefactLayer* Artefact::find(std::string_view name) const {
 
 std::string write_artefact(const Artefact& artefact) {
   Json layers = Json::array();
-  for (const ArtefactLayer& layer : artefact.layers)
+  for (const ArtefactLayer& layer : artefact.layers) {
     layers.push_back({{"name", layer.name},
                       {"scheme", layer.scheme},
                       {"activations", write_activations(layer.activations)},
                       {"error", layer.error}});
+    if (!layer.asked.empty()) layers.back()["asked"] = layer.asked;
+  }
   Json json = {{"schema", kSchema},
                {"tool_version", artefact.tool_version},
                {"source_sha256", artefact.source_sha256},
@@ -124,7 +126,8 @@ Artefact parse_artefact(std::string_view text, std::string_view where) {
     artefact.layers.push_back({.name = name,
                                .scheme = json_text(layer, "scheme", "", what),
                                .activations = parse_activations(*activations, what),
-                               .error = json_number(layer, "error", 0.0, what)});
+                               .error = json_number(layer, "error", 0.0, what),
+                               .asked = json_text(layer, "asked", "", what)});
   }
   if (const Json* contract = json_find(json, "contract")) artefact.contract = *contract;
   return artefact;
