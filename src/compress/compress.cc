@@ -4,6 +4,7 @@
 #include <chrono>
 #include <filesystem>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "compress/layout.h"
 #include "compress/step.h"
@@ -84,10 +85,22 @@ io::LinearScheme linear_scheme(const PlannedUnit& unit) {
   return scheme;
 }
 
+// What torch calls the module: the checkpoint's own name, and where transformers calls it
+// otherwise, that too.
+std::vector<std::string> module_names(const PlannedUnit& unit, const model::TensorMap& map) {
+  std::vector<std::string> names = {unit.base};
+  if (map.module_name(unit.unit) != unit.base) names.push_back(map.module_name(unit.unit));
+  if (unit.unit.slot == Slot::kHead && unit.base != "lm_head") names.emplace_back("lm_head");
+  return names;
+}
+
 // Matrices that no slot of the architecture has: a class as target would reach them too.
-bool has_unknown_matrices(const Plan& plan, const io::Checkpoint& checkpoint) {
-  std::unordered_map<std::string_view, bool> known;
-  for (const PlannedUnit& unit : plan.units) known[unit.base] = true;
+bool has_unknown_matrices(const Plan& plan, const model::TensorMap& map) {
+  std::unordered_set<std::string_view> known;
+  for (const PlannedUnit& unit : plan.units) known.insert(unit.base);
+  const auto positions = map.find(Slot::kPositionEmbedding);
+  if (positions) known.insert(positions->base);
+  const io::Checkpoint& checkpoint = map.checkpoint();
   for (const io::TensorInfo& tensor : checkpoint.tensors()) {
     std::string_view base = tensor.name;
     if (!base.ends_with(".weight") || tensor.shape.size() != 2) continue;
@@ -104,9 +117,10 @@ Json artefact_config(const Plan& plan, const model::TensorMap& map, bool& portab
   for (const PlannedUnit& unit : plan.units) {
     compressed |= unit.is_compressed();
     portable &= !why_not_portable(unit, plan.tied);
-    io::NamedScheme module{unit.base, std::nullopt};
-    if (unit.is_compressed()) module.scheme = linear_scheme(unit);
-    if (module.scheme || model::is_linear(unit.unit.slot)) modules.push_back(std::move(module));
+    if (!unit.is_compressed() && !model::is_linear(unit.unit.slot)) continue;
+    std::optional<io::LinearScheme> scheme;
+    if (unit.is_compressed()) scheme = linear_scheme(unit);
+    for (std::string& name : module_names(unit, map)) modules.push_back({std::move(name), scheme});
   }
   if (plan.tied) modules.push_back({map.expected_name(Slot::kHead), std::nullopt});
   Json config = map.checkpoint().config();
@@ -114,7 +128,7 @@ Json artefact_config(const Plan& plan, const model::TensorMap& map, bool& portab
   const std::string kv = plan.kv == "int8" || plan.kv == "int4" ? plan.kv : "";
   config["quantization_config"] = io::write_quantization_config(
       modules, portable ? io::QuantMethod::kCompressedTensors : io::QuantMethod::kFarthing,
-      !has_unknown_matrices(plan, map.checkpoint()), kv);
+      !has_unknown_matrices(plan, map), kv);
   return config;
 }
 

@@ -98,8 +98,9 @@ std::vector<io::PlannedTensor> planned_tensors(const PlannedUnit& unit,
   const Format& format = find_format(unit.scheme);
   for (const Part& part : format.parts(unit.written_shape(), unit.scheme)) {
     io::PlannedTensor tensor;
-    tensor.name = part.suffix == ".weight" ? stored_tensor(unit, checkpoint)->name
-                                           : unit.base + std::string(part.suffix);
+    tensor.name = part.suffix == ".weight" && !unit.is_compressed()
+                      ? stored_tensor(unit, checkpoint)->name
+                      : unit.base + std::string(part.suffix);
     tensor.dtype = std::string(part.dtype);
     tensor.shape = part.shape;
     if (unit.slices > 1) {

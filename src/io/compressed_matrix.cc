@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "core/text.h"
 #include "formats/format.h"
@@ -23,12 +24,15 @@ ScaleType scale_type(const TensorInfo& scale, std::string_view what) {
   unsupported("{}: .weight_scale must be F16, BF16 or F32; found {}", what, scale.dtype);
 }
 
-// (rows, cols) as .weight_shape says.
-Shape stored_shape(const TensorInfo& tensor, std::string_view what) {
-  if (tensor.dtype != "I64" || tensor.bytes.size() != 16)
-    bad_input("{}: .weight_shape must be two numbers of type I64; found {} of shape [{}]", what,
-              tensor.dtype, fmt::join(tensor.shape, ", "));
+// (rows, cols) as .weight_shape says, before them the number of slices when there are several.
+Shape stored_shape(const TensorInfo& tensor, int slices, std::string_view what) {
+  const int count = slices > 1 ? 3 : 2;
+  if (tensor.dtype != "I64" || tensor.bytes.size() != static_cast<std::size_t>(count) * 8)
+    bad_input("{}: .weight_shape must be {} numbers of type I64; found {} of shape [{}]", what,
+              count, tensor.dtype, fmt::join(tensor.shape, ", "));
   Cursor cursor(tensor.bytes, what);
+  if (slices > 1 && cursor.read<std::int64_t>("slices") != slices)
+    bad_input("{}: .weight_shape must begin with the number of experts, {}", what, slices);
   const auto rows = cursor.read<std::int64_t>("rows");
   const auto cols = cursor.read<std::int64_t>("columns");
   // So large that no file holds it, so small that sizes in bits do not overflow.
@@ -64,16 +68,28 @@ class Joiner {
   }
   const std::string& what() const { return what_; }
 
-  Bytes part(const Part& part) const {
+  Bytes part(const Part& part, Shape shape, int slice, int slices) const {
     const TensorInfo& tensor = need(part.suffix);
-    if (tensor.dtype != part.dtype || !same_numbers(tensor.shape, part.shape))
+    if (slices > 1 && part.suffix == ".weight_shape") return shape_part(shape);
+    std::vector<std::int64_t> wanted = part.shape;
+    if (slices > 1) wanted.insert(wanted.begin(), slices);
+    if (tensor.dtype != part.dtype || !same_numbers(tensor.shape, wanted))
       bad_input("{}{} must be {} of shape [{}] by config.json; found {} of shape [{}]", what_,
-                part.suffix, part.dtype, fmt::join(part.shape, ", "), tensor.dtype,
+                part.suffix, part.dtype, fmt::join(wanted, ", "), tensor.dtype,
                 fmt::join(tensor.shape, ", "));
-    return slice_bytes(tensor, 0, 1, static_cast<std::size_t>(*dtype_bits(tensor.dtype)) / 8);
+    return slice_bytes(tensor, slice, slices,
+                       static_cast<std::size_t>(*dtype_bits(tensor.dtype)) / 8);
   }
 
  private:
+  // What a slice's own .weight_shape would be.
+  static Bytes shape_part(Shape shape) {
+    AlignedArray<std::byte> bytes(16);
+    std::memcpy(bytes.data(), &shape.rows, 8);
+    std::memcpy(bytes.data() + 8, &shape.cols, 8);
+    return Bytes::own(std::move(bytes));
+  }
+
   const Checkpoint& checkpoint_;
   std::string base_, what_;
 };
@@ -82,7 +98,8 @@ class Joiner {
 
 std::optional<QuantizedTensor> compressed_matrix(const Checkpoint& checkpoint,
                                                  const QuantizationConfig& config,
-                                                 std::string_view base, std::string_view where) {
+                                                 std::string_view base, std::string_view where,
+                                                 int slice, int slices) {
   const Joiner joiner(checkpoint, base, where);
   const TensorInfo* packed = joiner.find(".weight_packed");
   const TensorInfo* plain = joiner.find(".weight");
@@ -101,12 +118,13 @@ std::optional<QuantizedTensor> compressed_matrix(const Checkpoint& checkpoint,
               is_int ? "integer" : "float", plain->dtype);
   scheme.plain = is_int && packed == nullptr;
   scheme.scale = scale_type(joiner.need(".weight_scale"), joiner.what());
-  const Shape shape = packed != nullptr ? stored_shape(joiner.need(".weight_shape"), joiner.what())
-                                        : matrix_shape(*plain, 1, where);
+  const Shape shape = packed != nullptr
+                          ? stored_shape(joiner.need(".weight_shape"), slices, joiner.what())
+                          : matrix_shape(*plain, slices, where);
   std::vector<Bytes> parts;
   try {
     for (const Part& part : find_format(scheme).parts(shape, scheme))
-      parts.push_back(joiner.part(part));
+      parts.push_back(joiner.part(part, shape, slice, slices));
   } catch (const Error& error) {
     const std::string_view text = error.what();
     if (text.starts_with(joiner.what())) throw;

@@ -91,8 +91,9 @@ class HfDirectory final : public Checkpoint {
   std::optional<QuantizedTensor> matrix(std::string_view base, int slice,
                                         int slices) const override {
     const std::string where = printable(directory_, 400);
-    if (quantization_ && slices == 1)
-      if (auto joined = compressed_matrix(*this, *quantization_, base, where)) return joined;
+    if (quantization_)
+      if (auto joined = compressed_matrix(*this, *quantization_, base, where, slice, slices))
+        return joined;
     const TensorInfo* tensor = find(std::string(base) + ".weight");
     if (tensor == nullptr) tensor = find(base);
     if (tensor == nullptr) return std::nullopt;

@@ -35,6 +35,11 @@ class TensorMap {
   // The name that the architecture gives a slot outside of the blocks, whether the checkpoint has
   // it or not (a tied head); "" when the architecture has no such slot.
   std::string expected_name(Slot slot) const;
+  // The name of the module in the whole model, where a checkpoint of the bare decoder drops its
+  // first part ("decoder.layers.0.fc1" of OPT is "model.decoder.layers.0.fc1").
+  std::string module_name(const TensorUnit& unit) const {
+    return unit.row->hf_name.starts_with(drop_prefix_) ? drop_prefix_ + unit.base : unit.base;
+  }
   // Every matrix that is_linear, and the embedding, in the order of the model; layer -1 first.
   std::vector<TensorUnit> linears() const;
   std::vector<TensorUnit> linears_of(int layer) const;
