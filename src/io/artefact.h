@@ -20,7 +20,7 @@ struct ArtefactLayer {
   std::string scheme;            // of its weights: "w4g64"
   ActivationScheme activations;  // fixed here: the same for one token and for many
   double error = 0;              // |W - W'|^2 / |W|^2
-  std::string asked;             // the scheme asked for, when another was put in its place
+  std::string asked = {};        // the scheme asked for, when another was put in its place
 };
 
 struct Artefact {
