@@ -26,7 +26,9 @@ def regex_class(pattern: str) -> set:
 
 
 def singles(pre_tokenizer) -> set:
-    return {ord(p) for p, _ in pre_tokenizer.pre_tokenize_str(TEXT) if len(p) == 1}
+    """What is cut off from the letters around it."""
+    pieces = pre_tokenizer.pre_tokenize_str("".join("a" + chr(c) for c in CODES))
+    return {ord(p) for p, _ in pieces if len(p) == 1} - {ord("a")}
 
 
 def where(normalizer, result: str) -> set:

@@ -85,6 +85,20 @@ void BpeModel::finish() {
   if (pairs_.empty()) reserve_merges(0);
   for (char32_t code = 0; code < character_ids_.size(); ++code)
     character_ids_[code] = vocabulary_.find(to_utf8(code));
+  adjacency_.clear();
+  for (const Pair& pair : pairs_)
+    if (pair.merge.rank != kNoMerge) adjacency_.add(vocabulary_.text(pair.merge.id));
+}
+
+// Only for symbols that stand for themselves: byte and unknown tokens are spelled otherwise.
+bool BpeModel::never_joins(std::string_view piece, const Symbol& left, const Symbol& right) const {
+  if (!options_.continuing_prefix.empty() || !options_.end_suffix.empty()) return false;
+  const auto spelled = [&](const Symbol& symbol) {
+    return piece.substr(symbol.begin, symbol.length) == vocabulary_.text(symbol.id);
+  };
+  return !adjacency_.may_join(decode_utf8(piece, left.begin).code,
+                              decode_utf8(piece, right.begin).code) &&
+         spelled(left) && spelled(right);
 }
 
 void BpeModel::hide(const std::vector<Token>& ids) {
@@ -171,7 +185,9 @@ void BpeModel::encode(std::string_view piece, std::vector<Token>& ids) const {
   std::vector<Symbol> symbols;
   symbols.reserve(piece.size());
   split(piece, symbols);
-  merge_symbols(symbols, [&](const Symbol& a, const Symbol& b) { return find_merge(a.id, b.id); });
+  merge_runs(
+      symbols, [&](const Symbol& a, const Symbol& b) { return find_merge(a.id, b.id); },
+      [&](const Symbol& a, const Symbol& b) { return never_joins(piece, a, b); });
   for (const Symbol& symbol : symbols) ids.push_back(symbol.id);
 }
 

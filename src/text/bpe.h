@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "text/adjacency.h"
 #include "text/merge.h"
 #include "text/model.h"
 
@@ -46,6 +47,7 @@ class BpeModel final : public Model {
   void put_merge(std::uint64_t key, Merge merge);
   Token character(std::string_view text, bool first, bool last) const;
   void split(std::string_view piece, std::vector<Symbol>& symbols) const;
+  bool never_joins(std::string_view piece, const Symbol& left, const Symbol& right) const;
   bool push_bytes(std::string_view text, std::size_t begin, std::vector<Symbol>& symbols) const;
 
   BpeOptions options_;
@@ -54,6 +56,7 @@ class BpeModel final : public Model {
   std::array<Token, 0x800> character_ids_;  // of one- and two-byte characters
   std::vector<Pair> pairs_;                 // open addressing, a power of two
   std::uint32_t merges_ = 0;
+  Adjacency adjacency_;
 };
 
 }  // namespace farthing::text

@@ -53,7 +53,15 @@ std::optional<Charsmap::Found> Charsmap::search(std::string_view text, bool firs
 
 namespace {
 
-// The end of the grapheme at `at`. utf8proc decides; marks newer than its tables extend too.
+// Marks that are newer than utf8proc's tables extend what is before them.
+bool extends(char32_t before, char32_t mark) {
+  const Category kind = category(mark), last = category(before);
+  return (kind == kMn || kind == kMc || kind == kMe) &&
+         utf8proc_category(static_cast<utf8proc_int32_t>(mark)) == UTF8PROC_CATEGORY_CN &&
+         last != kCc && last != kCf && last != kZl && last != kZp;
+}
+
+// The end of the grapheme at `at`.
 std::size_t grapheme_end(std::string_view text, std::size_t at) {
   Decoded last = decode_utf8(text, at);
   std::size_t end = at + last.length;
@@ -62,10 +70,7 @@ std::size_t grapheme_end(std::string_view text, std::size_t at) {
     const Decoded next = decode_utf8(text, end);
     const bool breaks = utf8proc_grapheme_break_stateful(
         static_cast<utf8proc_int32_t>(last.code), static_cast<utf8proc_int32_t>(next.code), &state);
-    const Category kind = category(next.code), before = category(last.code);
-    const bool extends =
-        (kind == kMn || kind == kMe) && before != kCc && before != kZl && before != kZp;
-    if (breaks && !extends) break;
+    if (breaks && !extends(last.code, next.code)) break;
     last = next;
     end += next.length;
   }

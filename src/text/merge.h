@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <limits>
 #include <queue>
@@ -24,34 +25,36 @@ struct Merge {
 
 namespace detail {
 
-// Few symbols: look at all pairs each time.
+inline constexpr std::size_t kShort = 40;
+
+// Few symbols: look at all pairs each time. Returns how many are left, in front.
 template <class Lookup>
-void merge_short(std::vector<Symbol>& symbols, const Lookup& lookup) {
-  std::vector<Merge> merges(symbols.size());
-  for (std::size_t i = 0; i + 1 < symbols.size(); ++i)
-    merges[i] = lookup(symbols[i], symbols[i + 1]);
-  while (symbols.size() > 1) {
+std::size_t merge_short(Symbol* symbols, std::size_t count, const Lookup& lookup) {
+  std::array<Merge, kShort> merges;
+  for (std::size_t i = 0; i + 1 < count; ++i) merges[i] = lookup(symbols[i], symbols[i + 1]);
+  while (count > 1) {
     std::size_t best = 0;
-    for (std::size_t i = 1; i + 1 < symbols.size(); ++i)
+    for (std::size_t i = 1; i + 1 < count; ++i)
       if (merges[i].rank < merges[best].rank) best = i;
-    if (merges[best].rank == kNoMerge) return;
+    if (merges[best].rank == kNoMerge) break;
     symbols[best].id = merges[best].id;
     symbols[best].length += symbols[best + 1].length;
-    symbols.erase(symbols.begin() + static_cast<std::ptrdiff_t>(best) + 1);
-    merges.erase(merges.begin() + static_cast<std::ptrdiff_t>(best));
-    if (best + 1 < symbols.size())
-      merges[best] = lookup(symbols[best], symbols[best + 1]);
-    else
-      merges[best] = {};
+    for (std::size_t i = best + 1; i + 1 < count; ++i) {
+      symbols[i] = symbols[i + 1];
+      merges[i - 1] = merges[i];
+    }
+    --count;
+    if (best + 1 < count) merges[best] = lookup(symbols[best], symbols[best + 1]);
     if (best > 0) merges[best - 1] = lookup(symbols[best - 1], symbols[best]);
   }
+  return count;
 }
 
 // Many symbols: a heap of candidates over a linked list, n log n.
 template <class Lookup>
-void merge_long(std::vector<Symbol>& symbols, const Lookup& lookup) {
+std::size_t merge_long(Symbol* symbols, std::size_t size, const Lookup& lookup) {
   constexpr std::uint32_t kEnd = std::numeric_limits<std::uint32_t>::max();
-  const auto count = static_cast<std::uint32_t>(symbols.size());
+  const auto count = static_cast<std::uint32_t>(size);
   std::vector<std::uint32_t> next(count), previous(count);
   std::vector<Merge> merges(count);  // of each symbol with its next
   std::vector<std::uint64_t> candidates;
@@ -82,19 +85,35 @@ void merge_long(std::vector<Symbol>& symbols, const Lookup& lookup) {
     renew(at);
     if (previous[at] != kEnd) renew(previous[at]);
   }
-  std::erase_if(symbols, [](const Symbol& symbol) { return symbol.length == 0; });
+  const auto gone = [](const Symbol& symbol) { return symbol.length == 0; };
+  return static_cast<std::size_t>(std::remove_if(symbols, symbols + size, gone) - symbols);
 }
 
 }  // namespace detail
 
-// lookup(left, right) says what two neighbours merge to. Symbols have a length above 0.
+// lookup(left, right) says what two neighbours merge to. Symbols have a length above 0. Returns how
+// many are left, at the front of the array.
 template <class Lookup>
-void merge_symbols(std::vector<Symbol>& symbols, const Lookup& lookup) {
-  if (symbols.size() < 2) return;
-  if (symbols.size() <= 40)
-    detail::merge_short(symbols, lookup);
-  else
-    detail::merge_long(symbols, lookup);
+std::size_t merge_symbols(Symbol* symbols, std::size_t count, const Lookup& lookup) {
+  return count <= detail::kShort ? detail::merge_short(symbols, count, lookup)
+                                 : detail::merge_long(symbols, count, lookup);
+}
+
+// Merges `symbols` run by run, where cut(left, right) says that nothing joins those two.
+template <class Lookup, class Cut>
+void merge_runs(std::vector<Symbol>& symbols, const Lookup& lookup, const Cut& cut) {
+  std::size_t out = 0;
+  for (std::size_t begin = 0; begin < symbols.size();) {
+    std::size_t end = begin + 1;
+    while (end < symbols.size() && !cut(symbols[end - 1], symbols[end])) ++end;
+    const std::size_t left = merge_symbols(symbols.data() + begin, end - begin, lookup);
+    std::move(symbols.begin() + static_cast<std::ptrdiff_t>(begin),
+              symbols.begin() + static_cast<std::ptrdiff_t>(begin + left),
+              symbols.begin() + static_cast<std::ptrdiff_t>(out));
+    out += left;
+    begin = end;
+  }
+  symbols.resize(out);
 }
 
 }  // namespace farthing::text

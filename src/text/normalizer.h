@@ -13,6 +13,8 @@ namespace farthing::text {
 struct NormalText {
   std::string text;
   bool starts_input;  // its first character is the first of the whole input
+  // A hostile chain of replacements must not eat the memory: more bytes than this are refused.
+  std::size_t limit = (std::size_t{16} << 20) + text.size() * 64;
 };
 
 class Normalizer {

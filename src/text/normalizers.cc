@@ -9,12 +9,11 @@
 namespace farthing::text {
 namespace {
 
-// A hostile chain of replacements must not eat the memory.
-void check_growth(std::size_t out, std::size_t in) {
-  constexpr std::size_t kMost = std::size_t{1} << 30;
-  if (out > (std::size_t{16} << 20) + in * 64 || out > kMost + in * 4)
-    out_of_resources("the tokenizer's normaliser makes {} of {} of text; that is too much",
-                     human_bytes(out), human_bytes(in));
+// Error: out of resources, when the text has outgrown its limit.
+void check_growth(std::size_t size, const NormalText& text) {
+  if (size > text.limit)
+    out_of_resources("the tokenizer's normaliser makes {} of a text that came in far smaller",
+                     human_bytes(size));
 }
 
 // Rewrites a text character by character: each(code, out) appends what the character becomes.
@@ -26,7 +25,7 @@ void map_characters(NormalText& text, const Each& each) {
     const Decoded next = decode_utf8(text.text, at);
     each(next.code, out);
     at += next.length;
-    check_growth(out.size(), text.text.size());
+    check_growth(out.size(), text);
     if (out.empty()) text.starts_input = false;  // the first character is gone
   }
   text.text = std::move(out);
@@ -90,7 +89,7 @@ class Replace final : public Normalizer {
       out.append(text.text, at, match.begin - at);
       out += content_;
       at = match.end;
-      check_growth(out.size(), text.text.size());
+      check_growth(out.size(), text);
       if (out.empty()) text.starts_input = false;
     }
     out.append(text.text, at);

@@ -1,6 +1,7 @@
 #include "text/pipeline.h"
 
 #include <algorithm>
+#include <map>
 #include <unordered_map>
 #include <utility>
 
@@ -12,7 +13,15 @@ namespace farthing::text {
 namespace {
 
 void check_added(const std::vector<AddedToken>& added, const Vocabulary& vocabulary) {
+  std::map<Token, std::string_view> contents;
+  std::map<std::string_view, Token> ids;
   for (const AddedToken& token : added) {
+    if (const auto [first, fresh] = contents.try_emplace(token.id, token.content); !fresh)
+      bad_input("{}: the id {} belongs to both added tokens \"{}\" and \"{}\"", vocabulary.where(),
+                token.id, printable(first->second), printable(token.content));
+    if (const auto [first, fresh] = ids.try_emplace(token.content, token.id); !fresh)
+      bad_input("{}: the added token \"{}\" has both the id {} and the id {}", vocabulary.where(),
+                printable(token.content), first->second, token.id);
     const Token known = vocabulary.find_even_hidden(token.content);
     const std::string_view holder = vocabulary.text(token.id);
     if (known != kNoToken && known != token.id)

@@ -42,6 +42,9 @@ RankedBpeModel::RankedBpeModel(Vocabulary vocabulary, RankedTokens tokens, Ranke
   for (const Token id : tokens_.user_defined)
     if (!vocabulary_.text(id).empty()) pieces.emplace_back(vocabulary_.text(id), id);
   user_defined_ = Trie(std::move(pieces));
+  for (Token id = 0; id < vocabulary_.size(); ++id)
+    if (tokens_.rank[static_cast<std::size_t>(id)] != kNoMerge)
+      adjacency_.add(vocabulary_.text(id));
   tokens_.unused.resize(tokens_.rank.size());
   any_unused_ =
       std::find(tokens_.unused.begin(), tokens_.unused.end(), true) != tokens_.unused.end();
@@ -104,7 +107,7 @@ void RankedBpeModel::encode(std::string_view piece, std::vector<Token>& ids) con
     out_of_resources("a text of {} is too long to tokenise at once", human_bytes(piece.size()));
   std::vector<Symbol> symbols = split(piece);
   std::unordered_map<std::string_view, std::uint32_t> halves;  // of unused tokens: left length
-  merge_symbols(symbols, [&](const Symbol& a, const Symbol& b) -> Merge {
+  const auto lookup = [&](const Symbol& a, const Symbol& b) -> Merge {
     if (is_frozen(a) || is_frozen(b)) return {};
     const std::string_view text = piece.substr(a.begin, a.length + b.length);
     const Token id = find_ranked(text);
@@ -112,6 +115,10 @@ void RankedBpeModel::encode(std::string_view piece, std::vector<Token>& ids) con
     const auto index = static_cast<std::size_t>(id);
     if (any_unused_ && tokens_.unused[index]) halves[text] = a.length;
     return {tokens_.rank[index], id};
+  };
+  merge_runs(symbols, lookup, [&](const Symbol& a, const Symbol& b) {
+    return is_frozen(a) || is_frozen(b) ||
+           !adjacency_.may_join(decode_utf8(piece, a.begin).code, decode_utf8(piece, b.begin).code);
   });
   bool after_unknown = false;
   std::vector<Symbol> open;  // parts of unused tokens still to give out, last first

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "text/adjacency.h"
 #include "text/merge.h"
 #include "text/model.h"
 #include "text/trie.h"
@@ -36,9 +37,6 @@ class RankedBpeModel final : public Model {
   void hide(const std::vector<Token>& ids) override;
 
  private:
-  struct Halves {
-    std::uint32_t left_length;
-  };
   Token find_ranked(std::string_view text) const;
   std::vector<Symbol> split(std::string_view piece) const;
   void emit(std::string_view text, Token id, bool after_unknown, std::vector<Token>& ids) const;
@@ -47,6 +45,7 @@ class RankedBpeModel final : public Model {
   RankedBpeOptions options_;
   bool any_unused_ = false;
   Trie user_defined_;
+  Adjacency adjacency_;
   std::array<Token, 256> byte_tokens_;
 };
 

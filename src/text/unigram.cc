@@ -20,11 +20,9 @@ UnigramModel::UnigramModel(Vocabulary vocabulary, std::vector<double> scores,
       options_(options) {
   const auto count = static_cast<std::size_t>(vocabulary_.size());
   double least = std::numeric_limits<double>::max();
-  best_score_ = std::numeric_limits<float>::min();  // SentencePiece starts from FLT_MIN
   for (std::size_t id = 0; id < count; ++id) {
     if (!matchable_[id] || user_defined_[id]) continue;
     least = std::min(least, scores_[id]);
-    best_score_ = std::max(best_score_, scores_[id]);
   }
   unknown_score_ = rounded(least - 10.0);
   for (int byte = 0; byte < 256; ++byte)
@@ -55,20 +53,21 @@ void UnigramModel::forward(std::string_view piece, std::vector<Step>& steps) con
   for (std::size_t at = 0; at < piece.size();) {
     const std::size_t character = decode_utf8(piece, at).length;
     const double here = steps[at].score;
-    const auto offer = [&](std::size_t length, Token id, double total) {
+    const auto offer = [&](std::size_t length, Token id, double score) {
       Step& target = steps[at + length];
-      if (!target.reached || total > target.score) target = {rounded(total), at, id, true};
+      const double total = rounded(here + score);
+      if (!target.reached || total > target.score) target = {total, at, id, true};
     };
     bool has_single = false;
     trie_.prefixes(piece, at, [&](std::size_t length, Token id) {
       const auto index = static_cast<std::size_t>(id);
-      const double score = user_defined_[index]
-                               ? rounded(static_cast<double>(length) * best_score_) - 0.1
-                               : scores_[index];
-      offer(length, id, here + score);
+      // What SentencePiece 0.2.3 gives a user-defined symbol: more than any split of it.
+      const double score =
+          user_defined_[index] ? rounded(0.1 * (static_cast<double>(length) - 1)) : scores_[index];
+      offer(length, id, score);
       has_single |= length == character;
     });
-    if (!has_single) offer(character, kNoToken, rounded(here + unknown_score_));
+    if (!has_single) offer(character, kNoToken, unknown_score_);
     at += character;
   }
 }

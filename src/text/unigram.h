@@ -43,7 +43,7 @@ class UnigramModel final : public Model {
   std::vector<double> scores_;
   std::vector<bool> matchable_, user_defined_;
   UnigramOptions options_;
-  double unknown_score_ = 0, best_score_ = 0;
+  double unknown_score_ = 0;
   std::vector<Token> byte_tokens_;
   Trie trie_;
 };

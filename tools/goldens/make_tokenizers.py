@@ -3,9 +3,10 @@
 texts.
 
     pip install tokenizers==0.23.3 sentencepiece==0.2.3
-    python tools/goldens/make_tokenizers.py
+    python tools/goldens/make_tokenizers.py [--train]
 
-Each folder holds a tokenizer.json or tokenizer.model, trained here on text made here, and
+Without --train the tokenizers that are there stay (training is not reproducible to the last merge)
+and only the goldens are made again. Each folder holds a tokenizer.json or tokenizer.model, trained here on text made here, and
 golden.json: per text of ../texts.json the ids with special tokens added and parsed ("ids"), without
 ("content"), and the decoded texts where they differ from the text. The SentencePiece models have
 only "content": the library knows no special tokens in text.
@@ -14,6 +15,7 @@ import io
 import json
 import pathlib
 import shutil
+import sys
 import tempfile
 import unicodedata
 
@@ -324,12 +326,12 @@ def write(folder: pathlib.Path, golden: dict) -> None:
 
 def make_hf(name: str) -> None:
     folder = OUT / name
-    folder.mkdir()
-    t = HF[name]()
-    j = json.loads(t.to_str())
-    (folder / "tokenizer.json").write_text(
-        json.dumps(j, ensure_ascii=True, separators=(",", ":")) + "\n")
-    t = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    folder.mkdir(exist_ok=True)
+    file = folder / "tokenizer.json"
+    if not file.exists():
+        j = json.loads(HF[name]().to_str())
+        file.write_text(json.dumps(j, ensure_ascii=True, separators=(",", ":")) + "\n")
+    t = Tokenizer.from_file(str(file))
     golden = {"ids": [], "content": [], "decoded": [], "decoded_all": []}
     for text in TEXTS:
         t.encode_special_tokens = False
@@ -349,16 +351,19 @@ def make_hf(name: str) -> None:
 
 def make_sp(name: str) -> None:
     folder = OUT / name
-    folder.mkdir()
-    model = train_sentencepiece(**SP[name])
-    (folder / "tokenizer.model").write_bytes(model)
+    folder.mkdir(exist_ok=True)
+    file = folder / "tokenizer.model"
+    if not file.exists():
+        file.write_bytes(train_sentencepiece(**SP[name]))
+    model = file.read_bytes()
     t = sentencepiece.SentencePieceProcessor(model_proto=model)
     write(folder, {"content": [t.encode(text) for text in TEXTS]})
 
 
 def main() -> None:
-    shutil.rmtree(OUT, ignore_errors=True)
-    OUT.mkdir(parents=True)
+    if "--train" in sys.argv:
+        shutil.rmtree(OUT, ignore_errors=True)
+    OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "texts.json").write_text("[\n" + ",\n".join(map(json.dumps, TEXTS)) + "\n]\n")
     for name in HF:
         make_hf(name)
