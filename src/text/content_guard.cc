@@ -5,13 +5,6 @@ namespace {
 
 constexpr std::string_view kMark = "\xEF\xB7\x90";  // U+FDD0
 
-std::vector<std::string> special_spellings(const Tokenizer& tokenizer) {
-  std::vector<std::string> spellings;
-  for (Token id = 0; id < tokenizer.size(); ++id)
-    if (tokenizer.is_special(id) && tokenizer.token_text(id).size() > 1) spellings.push_back(tokenizer.token_text(id));
-  return spellings;
-}
-
 std::string guard(std::string text, const std::vector<std::string>& spellings) {
   for (std::size_t at = text.find(kMark); at != std::string::npos; at = text.find(kMark, at)) text.erase(at, kMark.size());
   for (const std::string& spelling : spellings)
@@ -28,9 +21,20 @@ void guard_strings(Json& value, const std::vector<std::string>& spellings) {
 
 }  // namespace
 
+std::vector<std::string> special_spellings(const Tokenizer& tokenizer) {
+  std::vector<std::string> spellings;
+  for (Token id = 0; id < tokenizer.size(); ++id)
+    if (tokenizer.is_special(id) && tokenizer.token_text(id).size() > 1) spellings.push_back(tokenizer.token_text(id));
+  return spellings;
+}
+
 Json guard_content(const Json& messages, const Tokenizer& tokenizer) {
+  return guard_content(messages, special_spellings(tokenizer));
+}
+
+Json guard_content(const Json& messages, const std::vector<std::string>& spellings) {
   Json guarded = messages;
-  guard_strings(guarded, special_spellings(tokenizer));
+  guard_strings(guarded, spellings);
   return guarded;
 }
 
