@@ -1,103 +1,93 @@
 #include "bench/machine.h"
 
 #include <algorithm>
-#include <chrono>
-#include <cstring>
-
-#include "bench/roofs/roofs.h"
 
 namespace farthing::bench {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
+Roofs roofs_of(double read_gb_s, const std::vector<PeakSpeed>& peaks) {
+  Roofs roofs{.read_gb_s = read_gb_s};
+  const auto raise = [](double& roof, double to) { roof = std::max(roof, to); };
+  for (const PeakSpeed& peak : peaks) switch (peak.roof.arithmetic) {
+      case Arithmetic::kFp32:
+        raise(roofs.fp32_gflop_s, peak.gop_s);
+        raise(roofs.bf16_gflop_s, peak.gop_s);  // widened
+        break;
+      case Arithmetic::kBf16:
+        raise(roofs.bf16_gflop_s, peak.gop_s);
+        break;
+      case Arithmetic::kInt16:
+        raise(roofs.int16_gop_s, peak.gop_s);
+        break;
+      case Arithmetic::kInt8:
+        raise(roofs.int8_gop_s, peak.gop_s);
+        raise(roofs.int16_gop_s, peak.gop_s / 2);  // two planes
+        break;
+    }
+  return roofs;
 }
 
-std::vector<const RoofKernels*> roofs_of(const IsaSet& isas) {
-  std::vector<const RoofKernels*> all = {&roofs_scalar()};
-#if defined(__x86_64__)
-  for (const RoofKernels* r :
-       {&roofs_avx2(), &roofs_avxvnni(), &roofs_avx512(), &roofs_avx512vnni(), &roofs_avx512bf16()})
-    all.push_back(r);
-#endif
-  std::erase_if(all, [&](const RoofKernels* r) { return !isas.has(r->isa); });
-  return all;
+std::vector<int> thread_counts(int all) {
+  std::vector<int> counts;
+  for (int n = 1; n < all; n *= 2) counts.push_back(n);
+  counts.push_back(all);
+  return counts;
 }
 
-// Keeps a result alive without anybody reading it.
-template <class T>
-void keep(T value) {
-  asm volatile("" : : "r,m"(value) : "memory");
-}
-
-// Operations a second of fn(rounds) on all threads, the best of five runs of some milliseconds.
-template <class F>
-double rate(Runtime& runtime, F fn, std::int64_t ops_a_round) {
-  constexpr std::int64_t kRounds = 400'000;
-  double best = 0;
-  for (int repeat = 0; repeat < 5; ++repeat) {
-    const auto start = Clock::now();
-    runtime.pool.run([&](int) { keep(fn(kRounds)); });
-    best = std::max(best, static_cast<double>(kRounds * ops_a_round * runtime.pool.size()) /
-                              seconds_since(start));
+// Of all patterns, the best of each instruction set and kind of page.
+std::vector<ReadRow> best_of_each(const ReadProbe& probe, int threads) {
+  std::vector<ReadRow> rows;
+  for (const ReadSpeed& speed : probe.tried()) {
+    const auto same = std::ranges::find_if(rows, [&](const ReadRow& row) {
+      return row.speed.pattern.isa == speed.pattern.isa &&
+             row.speed.pattern.huge_pages == speed.pattern.huge_pages;
+    });
+    if (same == rows.end())
+      rows.push_back({threads, speed});
+    else if (speed.gb_s > same->speed.gb_s)
+      same->speed = speed;
   }
-  return best;
+  std::ranges::max_element(rows, {}, [](const ReadRow& row) { return row.speed.gb_s; })->best =
+      true;
+  return rows;
 }
 
 }  // namespace
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t n = values.size();
-  return n == 0 ? 0 : (values[(n - 1) / 2] + values[n / 2]) / 2;
-}
-
-ReadProbe::ReadProbe(Runtime& runtime, std::size_t bytes) : runtime_(runtime), memory_(bytes) {
-  // Each thread touches first what it will read.
-  runtime.parallel_shares(
-      static_cast<std::int64_t>(bytes), 1 << 20, [&](std::int64_t begin, std::int64_t end) {
-        std::memset(memory_.data() + begin, 1, static_cast<std::size_t>(end - begin));
-      });
-}
-
-double ReadProbe::gb_per_s() {
-  double best = 0;
-  for (const RoofKernels* roof : roofs_of(runtime_.isas)) {
-    if (roof->read == nullptr ||
-        (roof->isa == Isa::kScalar && runtime_.isas.best() != Isa::kScalar))
-      continue;
-    const auto start = Clock::now();
-    runtime_.parallel_shares(
-        static_cast<std::int64_t>(memory_.size()), 1 << 20,
-        [&](std::int64_t begin, std::int64_t end) {
-          keep(roof->read(memory_.data() + begin, static_cast<std::size_t>(end - begin)));
-        });
-    best = std::max(best, static_cast<double>(memory_.size()) / seconds_since(start) / 1e9);
+double Roofs::peak(ActivationMode mode) const {
+  switch (mode) {
+    case ActivationMode::kInt8:
+      return int8_gop_s;
+    case ActivationMode::kInt16:
+      return int16_gop_s;
+    case ActivationMode::kBf16:
+      return bf16_gflop_s;
+    case ActivationMode::kF32:
+      return fp32_gflop_s;
   }
-  return best;
+  return fp32_gflop_s;
 }
 
 Roofs measure_roofs(Runtime& runtime) {
-  Roofs roofs;
-  {
-    ReadProbe probe(runtime);
-    for (int repeat = 0; repeat < 5; ++repeat)
-      roofs.read_gb_s = std::max(roofs.read_gb_s, probe.gb_per_s());
+  const double read = ReadProbe(runtime).best().gb_s;
+  return roofs_of(read, measure_peaks(runtime));
+}
+
+Survey survey_machine(Runtime& runtime, Progress& progress) {
+  Survey survey{.reads = {}, .peaks = {}, .probe_bytes = probe_bytes(), .roofs = {}};
+  const std::vector<int> counts = thread_counts(runtime.pool.size());
+  std::int64_t done = 0;
+  for (int threads : counts) {
+    Runtime some(threads, runtime.isas);
+    for (const ReadRow& row : best_of_each(ReadProbe(some), threads)) survey.reads.push_back(row);
+    const std::vector<PeakSpeed> peaks = measure_peaks(some);
+    for (const PeakSpeed& peak : peaks) survey.peaks.push_back({threads, peak});
+    const auto best = std::ranges::find_if(
+        survey.reads, [&](const ReadRow& row) { return row.threads == threads && row.best; });
+    survey.roofs = roofs_of(best->speed.gb_s, peaks);
+    progress.update("numbers of threads", ++done, std::ssize(counts));
   }
-  for (const RoofKernels* roof : roofs_of(runtime.isas)) {
-    if (roof->fp32 != nullptr)
-      roofs.fp32_gflop_s =
-          std::max(roofs.fp32_gflop_s, rate(runtime, roof->fp32, roof->fp32_flops) / 1e9);
-    if (roof->int8 != nullptr)
-      roofs.int8_gop_s =
-          std::max(roofs.int8_gop_s, rate(runtime, roof->int8, roof->int8_ops) / 1e9);
-    if (roof->bf16 != nullptr)
-      roofs.bf16_gflop_s =
-          std::max(roofs.bf16_gflop_s, rate(runtime, roof->bf16, roof->bf16_flops) / 1e9);
-  }
-  roofs.bf16_gflop_s = std::max(roofs.bf16_gflop_s, roofs.fp32_gflop_s);  // BF16 widened to FP32
-  return roofs;
+  return survey;
 }
 
 }  // namespace farthing::bench

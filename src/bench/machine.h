@@ -4,30 +4,37 @@
 #include <string>
 #include <vector>
 
-#include "core/memory.h"
-#include "core/runtime.h"
+#include "bench/probes.h"
+#include "core/progress.h"
 
 namespace farthing::bench {
 
 struct Roofs {
   double read_gb_s = 0;
-  double int8_gop_s = 0, bf16_gflop_s = 0, fp32_gflop_s = 0;
-};
-
-// Memory far beyond the caches, read again and again as a roof probe.
-class ReadProbe {
- public:
-  explicit ReadProbe(Runtime& runtime, std::size_t bytes = std::size_t{512} << 20);
-  double gb_per_s();  // one pass over the memory on all threads
-
- private:
-  Runtime& runtime_;
-  AlignedArray<std::byte> memory_;
+  double int8_gop_s = 0, int16_gop_s = 0, bf16_gflop_s = 0, fp32_gflop_s = 0;
+  double peak(ActivationMode mode) const;
 };
 
 // The best of several repeats on all threads of the runtime, with its instruction sets.
 Roofs measure_roofs(Runtime& runtime);
 
-double median(std::vector<double> values);
+// The same in detail: by number of threads, by instruction set, by pattern.
+struct ReadRow {
+  int threads = 0;
+  ReadSpeed speed;
+  bool best = false;  // of its number of threads
+};
+struct PeakRow {
+  int threads = 0;
+  PeakSpeed speed;
+};
+struct Survey {
+  std::vector<ReadRow> reads;  // the best pattern of each set and kind of page, for each threads
+  std::vector<PeakRow> peaks;
+  std::size_t probe_bytes = 0;
+  Roofs roofs;  // on all threads
+};
+// Numbers of threads: 1, 2, 4 ... and the runtime's.
+Survey survey_machine(Runtime& runtime, Progress& progress);
 
 }  // namespace farthing::bench

@@ -1,22 +1,12 @@
 #include "bench/model_bench.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "core/error.h"
 #include "core/random.h"
 
 namespace farthing::bench {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-Spread spread_of(const std::vector<double>& values) {
-  return {median(values), *std::ranges::min_element(values), *std::ranges::max_element(values)};
-}
 
 // Multiplications and additions of a token's matrices, the head included when it wants logits.
 double ops_per_token(const model::Model& model, bool head) {
@@ -117,7 +107,7 @@ std::vector<BenchRow> bench_model(Runtime& runtime, model::Model& model, kernels
   for (std::int64_t prompt : o.prompts) need(prompt);
   for (std::int64_t context : o.contexts) need(context + o.generated);
   Bench bench(runtime, model, kv);
-  ReadProbe probe(runtime, std::size_t{256} << 20);
+  ReadProbe probe(runtime);
   const auto total =
       static_cast<std::int64_t>(o.prompts.size() + o.batches.size() * o.contexts.size());
   std::vector<BenchRow> rows;

@@ -5,14 +5,11 @@
 #include <vector>
 
 #include "bench/machine.h"
+#include "bench/measure.h"
 #include "core/progress.h"
 #include "model/model.h"
 
 namespace farthing::bench {
-
-struct Spread {
-  double median = 0, min = 0, max = 0;
-};
 
 struct BenchRow {
   std::string test;  // "pp512", "tg128", "tg128@2048"

@@ -1,51 +1,48 @@
 #include <immintrin.h>
 
-#include "bench/roofs/roofs.h"
+#include "bench/roofs/loops.h"
 
 namespace farthing::bench {
 namespace {
 
-std::uint64_t read(const std::byte* bytes, std::size_t count) {
-  __m512i a = _mm512_setzero_si512(), b = a, c = a, d = a;
-  for (std::size_t i = 0; i < count; i += 256) {
-    const auto* p = reinterpret_cast<const char*>(bytes) + i;
-    _mm_prefetch(p + 4096, _MM_HINT_T0);
-    _mm_prefetch(p + 4160, _MM_HINT_T0);
-    _mm_prefetch(p + 4224, _MM_HINT_T0);
-    _mm_prefetch(p + 4288, _MM_HINT_T0);
-    a = _mm512_xor_si512(a, _mm512_loadu_si512(p));
-    b = _mm512_xor_si512(b, _mm512_loadu_si512(p + 64));
-    c = _mm512_xor_si512(c, _mm512_loadu_si512(p + 128));
-    d = _mm512_xor_si512(d, _mm512_loadu_si512(p + 192));
+struct Bytes {
+  using Vector = __m512i;
+  FARTHING_SIMD Vector load(const std::byte* p) { return _mm512_loadu_si512(p); }
+  FARTHING_SIMD Vector exclusive_or(Vector a, Vector b) { return _mm512_xor_si512(a, b); }
+  FARTHING_SIMD std::uint64_t fold(Vector v) {
+    std::uint64_t lanes[8], sum = 0;
+    _mm512_storeu_si512(lanes, v);
+    for (std::uint64_t lane : lanes) sum ^= lane;
+    return sum;
   }
-  std::uint64_t lanes[8];
-  _mm512_storeu_si512(lanes, _mm512_xor_si512(_mm512_xor_si512(a, b), _mm512_xor_si512(c, d)));
-  std::uint64_t sum = 0;
-  for (std::uint64_t lane : lanes) sum ^= lane;
-  return sum;
-}
+};
 
-constexpr int kChains = 12;
+struct Fp32 {
+  using Sum = __m512;
+  using Input = __m512;
+  FARTHING_SIMD Input start() { return _mm512_set1_ps(0.5f); }
+  FARTHING_SIMD Sum add_product(Sum sum, Input x) { return _mm512_fmadd_ps(x, x, sum); }
+  FARTHING_SIMD float first(Sum sum) { return _mm512_cvtss_f32(sum); }
+};
 
-float fp32(std::int64_t rounds) {
-  __m512 acc[kChains];
-  volatile float seed = 0.5f;
-  const __m512 x = _mm512_set1_ps(seed);
-  for (auto& a : acc) a = x;
-  for (std::int64_t i = 0; i < rounds; ++i) {
-#pragma GCC unroll 12
-    for (int c = 0; c < kChains; ++c) acc[c] = _mm512_fmadd_ps(acc[c], x, x);
+struct Int16 {
+  using Sum = __m512i;
+  using Input = __m512i;
+  FARTHING_SIMD Input start() { return _mm512_set1_epi16(3); }
+  FARTHING_SIMD Sum add_product(Sum sum, Input x) {
+    forget(x);
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(x, x));
   }
-  for (int c = 1; c < kChains; ++c) acc[0] = _mm512_add_ps(acc[0], acc[c]);
-  return _mm512_cvtss_f32(acc[0]);
-}
+  FARTHING_SIMD int first(Sum sum) { return _mm_cvtsi128_si32(_mm512_castsi512_si128(sum)); }
+};
+
+constexpr PeakRoof kPeaks[] = {
+    {Arithmetic::kFp32, "vfmadd", 12 * 32, multiply_add<Fp32, 12>},
+    {Arithmetic::kInt16, "vpmaddwd, vpaddd", 12 * 64, multiply_add<Int16, 12>},
+};
 
 }  // namespace
 
-const RoofKernels& roofs_avx512() {
-  static constexpr RoofKernels kRoofs{Isa::kAvx512, read, fp32,    kChains * 32,
-                                      nullptr,      0,    nullptr, 0};
-  return kRoofs;
-}
+RoofSet roofs_avx512() { return {Isa::kAvx512, kReads<Bytes>, kPeaks}; }
 
 }  // namespace farthing::bench

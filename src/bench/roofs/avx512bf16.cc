@@ -1,31 +1,26 @@
 #include <immintrin.h>
 
-#include "bench/roofs/roofs.h"
+#include "bench/roofs/loops.h"
 
 namespace farthing::bench {
 namespace {
 
-constexpr int kChains = 12;
-
-float bf16(std::int64_t rounds) {
-  __m512 acc[kChains];
-  volatile short seed = 0x3F00;  // 0.5
-  const auto x = reinterpret_cast<__m512bh>(_mm512_set1_epi16(seed));
-  for (auto& a : acc) a = _mm512_setzero_ps();
-  for (std::int64_t i = 0; i < rounds; ++i) {
-#pragma GCC unroll 12
-    for (int c = 0; c < kChains; ++c) acc[c] = _mm512_dpbf16_ps(acc[c], x, x);
+struct Bf16 {
+  using Sum = __m512;
+  using Input = __m512i;
+  FARTHING_SIMD Input start() { return _mm512_set1_epi16(0x3F00); }  // 0.5
+  FARTHING_SIMD Sum add_product(Sum sum, Input x) {
+    return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(x), reinterpret_cast<__m512bh>(x));
   }
-  for (int c = 1; c < kChains; ++c) acc[0] = _mm512_add_ps(acc[0], acc[c]);
-  return _mm512_cvtss_f32(acc[0]);
-}
+  FARTHING_SIMD float first(Sum sum) { return _mm512_cvtss_f32(sum); }
+};
+
+constexpr PeakRoof kPeaks[] = {
+    {Arithmetic::kBf16, "vdpbf16ps", 12 * 64, multiply_add<Bf16, 12>},
+};
 
 }  // namespace
 
-const RoofKernels& roofs_avx512bf16() {
-  static constexpr RoofKernels kRoofs{Isa::kAvx512Bf16, nullptr, nullptr, 0,
-                                      nullptr,          0,       bf16,    kChains * 64};
-  return kRoofs;
-}
+RoofSet roofs_avx512bf16() { return {Isa::kAvx512Bf16, {}, kPeaks}; }
 
 }  // namespace farthing::bench

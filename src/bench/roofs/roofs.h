@@ -4,31 +4,45 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <string_view>
 
 #include "core/cpu.h"
 
 namespace farthing::bench {
 
-// Each function does a known amount of work and returns something that depends on all of it. Null
-// where the level adds nothing to the ones below.
-struct RoofKernels {
-  Isa isa;
-  std::uint64_t (*read)(const std::byte* bytes, std::size_t count);  // count a multiple of 1024
-  float (*fp32)(std::int64_t rounds);  // rounds * fp32_flops operations
-  std::int64_t fp32_flops;             // a round
-  std::int32_t (*int8)(std::int64_t rounds);
-  std::int64_t int8_ops;
-  float (*bf16)(std::int64_t rounds);
-  std::int64_t bf16_flops;
+// One way of reading memory once. `streams` parts of it are read in lockstep, and what lies
+// `prefetch` bytes ahead is asked for. The result depends on every byte.
+struct ReadRoof {
+  int streams = 1, prefetch = 0;
+  std::uint64_t (*run)(const std::byte* bytes, std::size_t count) = nullptr;  // count: 4096 times n
 };
 
-const RoofKernels& roofs_scalar();
+enum class Arithmetic : std::uint8_t { kFp32, kBf16, kInt16, kInt8 };
+
+// One way of multiplying and adding in registers, without memory. The result is the sum of what the
+// first lane of each vector summed: products of 3 * 3, or of 0.5 * 0.5.
+struct PeakRoof {
+  Arithmetic arithmetic = Arithmetic::kFp32;
+  std::string_view method;
+  std::int64_t operations = 0;  // a round; a multiplication and an addition are two
+  std::int64_t (*run)(std::int64_t rounds) = nullptr;
+};
+
+// What an instruction set adds to the ones below it.
+struct RoofSet {
+  Isa isa = Isa::kScalar;
+  std::span<const ReadRoof> reads;
+  std::span<const PeakRoof> peaks;
+};
+
+RoofSet roofs_scalar();
 #if defined(__x86_64__)
-const RoofKernels& roofs_avx2();
-const RoofKernels& roofs_avxvnni();
-const RoofKernels& roofs_avx512();
-const RoofKernels& roofs_avx512vnni();
-const RoofKernels& roofs_avx512bf16();
+RoofSet roofs_avx2();
+RoofSet roofs_avxvnni();
+RoofSet roofs_avx512();
+RoofSet roofs_avx512vnni();
+RoofSet roofs_avx512bf16();
 #endif
 
 }  // namespace farthing::bench

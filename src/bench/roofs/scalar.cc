@@ -1,45 +1,55 @@
-#include "bench/roofs/roofs.h"
+#include <bit>
+#include <cstring>
+
+#include "bench/roofs/loops.h"
 
 namespace farthing::bench {
 namespace {
 
-std::uint64_t read(const std::byte* bytes, std::size_t count) {
-  const auto* words = reinterpret_cast<const std::uint64_t*>(bytes);
-  std::uint64_t sum[4] = {};
-  for (std::size_t i = 0; i < count / 8; i += 4)
-    for (std::size_t j = 0; j < 4; ++j) sum[j] ^= words[i + j];
-  return sum[0] ^ sum[1] ^ sum[2] ^ sum[3];
+struct Words {
+  using Vector = std::uint64_t;
+  FARTHING_SIMD Vector load(const std::byte* p) {
+    Vector v;
+    std::memcpy(&v, p, sizeof v);
+    return v;
+  }
+  FARTHING_SIMD Vector exclusive_or(Vector a, Vector b) { return a ^ b; }
+  FARTHING_SIMD std::uint64_t fold(Vector v) { return v; }
+};
+
+// Plain loops that the compiler may put into the vectors of the baseline, as it may the kernels.
+constexpr int kLanes = 32;
+
+std::int64_t fp32(std::int64_t rounds) {
+  float sums[kLanes] = {};
+  volatile float start = 0.5f;
+  const float x = start;
+  for (std::int64_t i = 0; i < rounds; ++i)
+    for (float& sum : sums) sum = sum * x + x;
+  std::int64_t result = 0;
+  for (float sum : sums) result ^= std::bit_cast<std::int32_t>(sum);
+  return result;
 }
 
-float fp32(std::int64_t rounds) {
-  float acc[8] = {};
-  volatile float seed = 0.5f;
-  const float x = seed;
+std::int64_t integers(std::int64_t rounds) {
+  std::uint32_t sums[kLanes] = {};
+  volatile std::uint32_t start = 3;
+  const std::uint32_t x = start;
   for (std::int64_t i = 0; i < rounds; ++i)
-    for (float& a : acc) a = a * x + x;
-  float sum = 0;
-  for (float a : acc) sum += a;
-  return sum;
+    for (std::uint32_t& sum : sums) sum = sum * x + x;
+  std::int64_t result = 0;
+  for (std::uint32_t sum : sums) result ^= sum;
+  return result;
 }
 
-std::int32_t int8(std::int64_t rounds) {
-  std::int32_t acc[8] = {};
-  volatile std::int8_t seed = 3;
-  const std::int32_t x = seed;
-  for (std::int64_t i = 0; i < rounds; ++i)
-    for (std::int32_t& a : acc)
-      a = static_cast<std::int32_t>(static_cast<std::uint32_t>(a) * 3u +
-                                    static_cast<std::uint32_t>(x));
-  std::int32_t sum = 0;
-  for (std::int32_t a : acc) sum ^= a;
-  return sum;
-}
+constexpr PeakRoof kPeaks[] = {
+    {Arithmetic::kFp32, "a * x + x", 2 * kLanes, fp32},
+    {Arithmetic::kInt16, "a * x + x", 2 * kLanes, integers},
+    {Arithmetic::kInt8, "a * x + x", 2 * kLanes, integers},
+};
 
 }  // namespace
 
-const RoofKernels& roofs_scalar() {
-  static constexpr RoofKernels kRoofs{Isa::kScalar, read, fp32, 16, int8, 16, nullptr, 0};
-  return kRoofs;
-}
+RoofSet roofs_scalar() { return {Isa::kScalar, kReads<Words>, kPeaks}; }
 
 }  // namespace farthing::bench

@@ -7,6 +7,7 @@
 #include "bench/machine.h"
 #include "bench/model_bench.h"
 #include "bench/random_checkpoint.h"
+#include "bench/results.h"
 #include "cli/common.h"
 #include "cli/verbs.h"
 #include "core/error.h"
@@ -23,17 +24,6 @@ struct Options {
   bench::BenchOptions bench;
   bool machine = false;
 };
-
-Json machine_json(const Runtime& runtime, const bench::Roofs& roofs) {
-  return {{"cpu", machine_limits().cpu_name},
-          {"isa", isa_name(runtime.isas.best())},
-          {"threads", runtime.pool.size()},
-          {"read_gb_s", roofs.read_gb_s},
-          {"peaks",
-           {{"int8_gop_s", roofs.int8_gop_s},
-            {"bf16_gflop_s", roofs.bf16_gflop_s},
-            {"fp32_gflop_s", roofs.fp32_gflop_s}}}};
-}
 
 // "w4g64" or "2 x bf16 + 5 x w4g64" of the first block.
 std::string scheme_of(const model::TensorMap& map) {
@@ -88,6 +78,14 @@ LoadedModel load(Runtime& runtime, const Options& o) {
   return loaded;
 }
 
+void bench_machine(const Options& o, Runtime& runtime, Progress& progress) {
+  const bench::Survey survey = bench::survey_machine(runtime, progress);
+  print(o.common, bench::machine_line(runtime, survey.roofs) + bench::survey_text(survey));
+  write_json(
+      o.common,
+      {{"schema", 1}, {"machine", bench::survey_json(runtime, survey)}, {"rows", Json::array()}});
+}
+
 void run(const Options& o) {
   for (const auto& list : {o.bench.prompts, o.bench.batches})
     for (std::int64_t n : list)
@@ -96,19 +94,16 @@ void run(const Options& o) {
     usage_error("--generate and --repeats must be at least 1");
   const auto runtime = make_runtime(o.common);
   const auto progress = make_progress(o.common);
-  const bool only_machine = o.machine && o.model.model.empty() && o.shape.empty();
+  if (o.machine && o.model.model.empty() && o.shape.empty())
+    return bench_machine(o, *runtime, *progress);
   const auto start = std::chrono::steady_clock::now();
-  LoadedModel loaded = only_machine ? LoadedModel{} : load(*runtime, o);
+  LoadedModel loaded = load(*runtime, o);
   const double load_s =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const bench::Roofs roofs = bench::measure_roofs(*runtime);
-  print(o.common,
-        fmt::format("# {} | {} | {} threads | read {:.1f} GB/s, int8 {:.0f} GOP/s, bf16 {:.0f} "
-                    "GFLOP/s, fp32 {:.0f} GFLOP/s (measured)\n",
-                    machine_limits().cpu_name, isa_name(runtime->isas.best()), runtime->pool.size(),
-                    roofs.read_gb_s, roofs.int8_gop_s, roofs.bf16_gflop_s, roofs.fp32_gflop_s));
-  Json result{{"schema", 1}, {"machine", machine_json(*runtime, roofs)}, {"rows", Json::array()}};
-  if (only_machine) return write_json(o.common, result);
+  print(o.common, bench::machine_line(*runtime, roofs));
+  Json result{
+      {"schema", 1}, {"machine", bench::machine_json(*runtime, roofs)}, {"rows", Json::array()}};
   result["load_s"] = load_s;
   const std::string scheme = scheme_of(loaded.model->tensors());
   const kernels::Linear& linear = loaded.model->blocks().block(0).o.parts()[0];

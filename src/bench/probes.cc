@@ -1,0 +1,152 @@
+#include "bench/probes.h"
+
+#include <fmt/core.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+#include <functional>
+
+#include "bench/measure.h"
+#include "core/error.h"
+
+namespace farthing::bench {
+namespace {
+
+constexpr std::size_t kMiB = std::size_t{1} << 20;
+
+// Keeps a result alive without anybody reading it.
+template <class T>
+void keep(T value) {
+  asm volatile("" : : "r"(value) : "memory");
+}
+
+// Operations a second of `rounds` on every thread.
+double rate(Runtime& runtime, const PeakRoof& roof, std::int64_t rounds) {
+  const auto start = Clock::now();
+  runtime.pool.run([&](int) { keep(roof.run(rounds)); });
+  return static_cast<double>(rounds * roof.operations * runtime.pool.size()) / seconds_since(start);
+}
+
+// The best of some runs of a few milliseconds: enough for the system to spread the threads.
+double best_rate(Runtime& runtime, const PeakRoof& roof) {
+  std::int64_t rounds = 1000;
+  for (auto start = Clock::now(); rounds < 1'000'000'000; rounds *= 2, start = Clock::now()) {
+    rate(runtime, roof, rounds);
+    if (seconds_since(start) > 4e-3) break;
+  }
+  double best = 0;
+  for (int repeat = 0; repeat < 7; ++repeat) best = std::max(best, rate(runtime, roof, rounds));
+  return best;
+}
+
+}  // namespace
+
+std::vector<RoofSet> roof_sets(IsaSet isas) {
+  std::vector<RoofSet> sets = {roofs_scalar()};
+#if defined(__x86_64__)
+  for (const RoofSet& set :
+       {roofs_avx2(), roofs_avxvnni(), roofs_avx512(), roofs_avx512vnni(), roofs_avx512bf16()})
+    sets.push_back(set);
+#endif
+  std::erase_if(sets, [&](const RoofSet& set) { return !isas.has(set.isa); });
+  return sets;
+}
+
+ProbeMemory::ProbeMemory(Runtime& runtime, std::size_t bytes, bool huge_pages)
+    : huge_pages_(huge_pages) {
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED)
+    out_of_resources("cannot allocate {} bytes to measure the memory's speed", bytes);
+  bytes_ = {static_cast<std::byte*>(memory), bytes};
+  // Only advice: without it the system's default holds.
+  madvise(memory, bytes, huge_pages ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+  runtime.parallel_shares(
+      static_cast<std::int64_t>(bytes), kMiB, [&](std::int64_t begin, std::int64_t end) {
+        std::memset(bytes_.data() + begin, 1, static_cast<std::size_t>(end - begin));
+      });
+}
+
+ProbeMemory::~ProbeMemory() { munmap(bytes_.data(), bytes_.size()); }
+
+std::size_t probe_bytes() {
+  // The share of the last cache that one core sees; sysconf() counts that of the whole socket.
+  std::ifstream file("/sys/devices/system/cpu/cpu0/cache/index3/size");
+  std::size_t kib = 0;
+  file >> kib;
+  const std::size_t wanted = std::clamp(4 * kib * 1024, 256 * kMiB, 1024 * kMiB);
+  const std::size_t allowed = machine_limits().memory_bytes / 8;
+  return std::max(std::min(wanted, allowed) / kMiB, std::size_t{4}) * kMiB;
+}
+
+std::string ReadPattern::name() const {
+  return fmt::format("{}, {} stream{}, {}, {} pages", isa_name(isa), roof.streams,
+                     roof.streams == 1 ? "" : "s",
+                     roof.prefetch == 0 ? "no prefetch" : fmt::format("prefetch {}", roof.prefetch),
+                     huge_pages ? "2M" : "4K");
+}
+
+ReadProbe::ReadProbe(Runtime& runtime, std::size_t bytes)
+    : runtime_(runtime),
+      memory_{std::make_unique<ProbeMemory>(runtime, bytes, false),
+              std::make_unique<ProbeMemory>(runtime, bytes, true)} {
+  for (const RoofSet& set : roof_sets(runtime.isas))
+    for (const ReadRoof& roof : set.reads)
+      for (bool huge : {false, true}) tried_.push_back({{set.isa, roof, huge}, 0});
+  // Twice all, then the half that did best, and so on: a slow moment must not decide.
+  for (std::size_t count = tried_.size(); count > 0; count /= 2) {
+    for (int round = 0; round < 2; ++round)
+      for (std::size_t i = 0; i < count; ++i)
+        tried_[i].gb_s = std::max(tried_[i].gb_s, pass(tried_[i].pattern));
+    std::ranges::stable_sort(tried_, std::greater{}, &ReadSpeed::gb_s);
+  }
+  memory_[best().pattern.huge_pages ? 0 : 1].reset();
+}
+
+double ReadProbe::gb_per_s() {
+  const ReadPattern pattern = best().pattern;
+  double result = 0;
+  for (int i = 0; i < 3; ++i) result = std::max(result, pass(pattern));
+  return result;
+}
+
+double ReadProbe::pass(const ReadPattern& pattern) {
+  const auto bytes = memory_[pattern.huge_pages ? 1 : 0]->bytes();
+  const auto start = Clock::now();
+  runtime_.parallel_shares(
+      static_cast<std::int64_t>(bytes.size()), kMiB, [&](std::int64_t begin, std::int64_t end) {
+        keep(pattern.roof.run(bytes.data() + begin, static_cast<std::size_t>(end - begin)));
+      });
+  return static_cast<double>(bytes.size()) / seconds_since(start) / 1e9;
+}
+
+PeakProbe::PeakProbe(Runtime& runtime, ActivationMode mode) : runtime_(runtime) {
+  double best = 0;
+  const auto offer = [&](const PeakSpeed& peak, double passes) {
+    if (peak.gop_s / passes <= best) return;
+    best = peak.gop_s / passes;
+    roof_ = peak.roof;
+    passes_ = passes;
+  };
+  for (const PeakSpeed& peak : measure_peaks(runtime)) {
+    const Arithmetic a = peak.roof.arithmetic;
+    if (a == Arithmetic::kInt8 && mode == ActivationMode::kInt8) offer(peak, 1);
+    if (a == Arithmetic::kInt8 && mode == ActivationMode::kInt16) offer(peak, 2);
+    if (a == Arithmetic::kInt16 && mode == ActivationMode::kInt16) offer(peak, 1);
+    if (a == Arithmetic::kBf16 && mode == ActivationMode::kBf16) offer(peak, 1);
+    if (a == Arithmetic::kFp32 && mode <= ActivationMode::kBf16) offer(peak, 1);
+  }
+}
+
+double PeakProbe::gop_per_s() { return best_rate(runtime_, roof_) / passes_ / 1e9; }
+
+std::vector<PeakSpeed> measure_peaks(Runtime& runtime) {
+  std::vector<PeakSpeed> peaks;
+  for (const RoofSet& set : roof_sets(runtime.isas))
+    for (const PeakRoof& roof : set.peaks)
+      peaks.push_back({set.isa, roof, best_rate(runtime, roof) / 1e9});
+  return peaks;
+}
+
+}  // namespace farthing::bench

@@ -1,0 +1,91 @@
+// Probes of the machine's limits that can be run again and again between tests: on a shared machine
+// the limits move from minute to minute, and only neighbours in time compare.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bench/roofs/roofs.h"
+#include "core/runtime.h"
+#include "formats/quant_scheme.h"
+
+namespace farthing::bench {
+
+// The roofs of this build that `isas` allows, ascending.
+std::vector<RoofSet> roof_sets(IsaSet isas);
+
+// Memory in pages of 4 KiB, or of 2 MiB where the system gives them, touched first by the threads
+// that will read it.
+class ProbeMemory {
+ public:
+  // Error: out of resources.
+  ProbeMemory(Runtime& runtime, std::size_t bytes, bool huge_pages);
+  ~ProbeMemory();
+  ProbeMemory(const ProbeMemory&) = delete;
+  ProbeMemory& operator=(const ProbeMemory&) = delete;
+  std::span<const std::byte> bytes() const { return bytes_; }
+  bool huge_pages() const { return huge_pages_; }
+
+ private:
+  std::span<std::byte> bytes_;
+  bool huge_pages_;
+};
+
+// Far beyond the last cache, but never more than an eighth of what this process may use.
+std::size_t probe_bytes();
+
+struct ReadPattern {
+  Isa isa = Isa::kScalar;
+  ReadRoof roof;
+  bool huge_pages = false;
+  std::string name() const;  // "avx2, 1 stream, prefetch 2048, 4K pages"
+};
+struct ReadSpeed {
+  ReadPattern pattern;
+  double gb_s = 0;
+};
+
+// Reads memory on all threads, an equal contiguous share each.
+class ReadProbe {
+ public:
+  // Tries every pattern that the instruction sets allow: narrower vectors may win.
+  explicit ReadProbe(Runtime& runtime, std::size_t bytes = probe_bytes());
+  std::span<const ReadSpeed> tried() const { return tried_; }  // best first, each its best pass
+  const ReadSpeed& best() const { return tried_.front(); }
+  double gb_per_s();  // now: the best of three passes in the best pattern
+
+ private:
+  double pass(const ReadPattern& pattern);
+  Runtime& runtime_;
+  std::unique_ptr<ProbeMemory> memory_[2];  // small pages, huge pages
+  std::vector<ReadSpeed> tried_;
+};
+
+struct PeakSpeed {
+  Isa isa = Isa::kScalar;
+  PeakRoof roof;
+  double gop_s = 0;
+};
+
+// Multiplies in registers on all threads.
+class PeakProbe {
+ public:
+  // Finds the fastest way to the peak that this mode of activations can have: BF16 is no slower
+  // than FP32, nor INT16 than two passes of INT8.
+  PeakProbe(Runtime& runtime, ActivationMode mode);
+  double gop_per_s();  // now
+  std::string_view method() const { return roof_.method; }
+
+ private:
+  Runtime& runtime_;
+  PeakRoof roof_;
+  double passes_ = 1;
+};
+
+// Every peak of every set, the best of some runs.
+std::vector<PeakSpeed> measure_peaks(Runtime& runtime);
+
+}  // namespace farthing::bench

@@ -1,0 +1,99 @@
+#include "bench/results.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "bench/table.h"
+#include "core/text.h"
+
+namespace farthing::bench {
+namespace {
+
+std::string_view unit_name(Arithmetic arithmetic) {
+  switch (arithmetic) {
+    case Arithmetic::kFp32:
+      return "fp32";
+    case Arithmetic::kBf16:
+      return "bf16";
+    case Arithmetic::kInt16:
+      return "int16";
+    case Arithmetic::kInt8:
+      return "int8";
+  }
+  return "";
+}
+
+std::string reads_text(const Survey& survey) {
+  double best = 0;
+  for (const ReadRow& row : survey.reads) best = std::max(best, row.speed.gb_s);
+  Table table({{"threads"}, {"GB/s"}, {"", false}, {"", false}, {"pattern", false}});
+  for (const ReadRow& row : survey.reads)
+    table.add({std::to_string(row.threads), fmt::format("{:.1f}", row.speed.gb_s),
+               bar(row.speed.gb_s / best), row.best ? "best" : "", row.speed.pattern.name()});
+  return table.text();
+}
+
+std::string peaks_text(const Survey& survey) {
+  double best = 0;
+  for (const PeakRow& row : survey.peaks) best = std::max(best, row.speed.gop_s);
+  Table table({{"threads"}, {"isa", false}, {"", false}, {"GOP/s"}, {"", false}, {"by", false}});
+  for (const PeakRow& row : survey.peaks)
+    table.add({std::to_string(row.threads), std::string(isa_name(row.speed.isa)),
+               std::string(unit_name(row.speed.roof.arithmetic)),
+               fmt::format("{:.0f}", row.speed.gop_s), bar(row.speed.gop_s / best),
+               std::string(row.speed.roof.method)});
+  return table.text();
+}
+
+}  // namespace
+
+Json machine_json(const Runtime& runtime, const Roofs& roofs) {
+  return {{"cpu", machine_limits().cpu_name},
+          {"isa", isa_name(runtime.isas.best())},
+          {"threads", runtime.pool.size()},
+          {"read_gb_s", roofs.read_gb_s},
+          {"peaks",
+           {{"int8_gop_s", roofs.int8_gop_s},
+            {"bf16_gflop_s", roofs.bf16_gflop_s},
+            {"fp32_gflop_s", roofs.fp32_gflop_s}}}};
+}
+
+std::string machine_line(const Runtime& runtime, const Roofs& roofs) {
+  return fmt::format(
+      "# {} | {} | {} thread{} | read {:.1f} GB/s, int8 {:.0f} GOP/s, bf16 {:.0f} GFLOP/s, fp32 "
+      "{:.0f} GFLOP/s (measured)\n",
+      machine_limits().cpu_name, isa_name(runtime.isas.best()), runtime.pool.size(),
+      runtime.pool.size() == 1 ? "" : "s", roofs.read_gb_s, roofs.int8_gop_s, roofs.bf16_gflop_s,
+      roofs.fp32_gflop_s);
+}
+
+Json survey_json(const Runtime& runtime, const Survey& survey) {
+  Json json = machine_json(runtime, survey.roofs);
+  json["probe_bytes"] = survey.probe_bytes;
+  json["reads"] = Json::array();
+  for (const ReadRow& row : survey.reads)
+    json["reads"].push_back({{"threads", row.threads},
+                             {"isa", isa_name(row.speed.pattern.isa)},
+                             {"streams", row.speed.pattern.roof.streams},
+                             {"prefetch", row.speed.pattern.roof.prefetch},
+                             {"huge_pages", row.speed.pattern.huge_pages},
+                             {"gb_s", row.speed.gb_s}});
+  json["peaks_by_isa"] = Json::array();
+  for (const PeakRow& row : survey.peaks)
+    json["peaks_by_isa"].push_back({{"threads", row.threads},
+                                    {"isa", isa_name(row.speed.isa)},
+                                    {"arithmetic", unit_name(row.speed.roof.arithmetic)},
+                                    {"method", row.speed.roof.method},
+                                    {"gop_s", row.speed.gop_s}});
+  return json;
+}
+
+std::string survey_text(const Survey& survey) {
+  return fmt::format(
+      "\nmemory: {} read once a pass, the best pattern of each kind\n{}\n"
+      "arithmetic: in registers; a multiplication and an addition are two operations\n{}",
+      human_bytes(survey.probe_bytes), reads_text(survey), peaks_text(survey));
+}
+
+}  // namespace farthing::bench
