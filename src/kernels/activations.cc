@@ -6,7 +6,7 @@ namespace farthing::kernels {
 namespace {
 
 void fill_floats(Runtime& runtime, MatrixView<const float> x, Activations::Prepared& prepared) {
-  const std::int64_t width = prepared.layout.width;
+  const std::int64_t width = panel_width(x.rows, prepared.layout.width);
   const bool round = prepared.layout.round_to_bf16;
   prepared.floats.reserve_scratch(static_cast<std::size_t>(x.rows * x.cols));
   runtime.parallel((x.rows + width - 1) / width, 1, [&](std::int64_t panel, std::int64_t end) {
@@ -25,7 +25,7 @@ void fill_floats(Runtime& runtime, MatrixView<const float> x, Activations::Prepa
 
 void fill_codes(Runtime& runtime, MatrixView<const float> x, Activations::Prepared& prepared) {
   const InputLayout& layout = prepared.layout;
-  const std::int64_t width = layout.width, units = layout.units;
+  const std::int64_t width = panel_width(x.rows, layout.width), units = layout.units;
   const std::int64_t dwords =
       units * layout.unit_padded / 4 * (layout.form == InputForm::kBytes ? 1 : 2);
   prepared.codes.reserve_scratch(static_cast<std::size_t>(x.rows * dwords));

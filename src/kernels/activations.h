@@ -7,7 +7,7 @@
 
 namespace farthing::kernels {
 
-// Inputs lie in panels of `width` tokens (the last may be narrower): what belongs to input k of all
+// Inputs lie in panels of panel_width(tokens, width) tokens: what belongs to input k of all
 // its tokens, then to input k + 1. Integers: to four inputs at once, one or two numbers of 32 bits
 // a token, first the first numbers of all tokens, then the second ones.
 enum class InputForm : std::uint8_t {

@@ -60,6 +60,13 @@ struct LinearSlice {
   bool accumulate = false;  // y += scale * (sum + bias)
 };
 
+// Inputs of several tokens lie in panels (activations.h) of equal width but for the last, as wide
+// as `most` allows: eight tokens are two panels of four rather than one of six and one of two.
+constexpr std::int64_t panel_width(std::int64_t tokens, std::int64_t most) {
+  const std::int64_t panels = (tokens + most - 1) / most;
+  return panels == 0 ? 1 : (tokens + panels - 1) / panels;
+}
+
 using LinearRun = void (*)(const LinearSlice&);
 
 // One panel of inputs to be quantised (activations.h), for a kernel that multiplies codes.

@@ -132,8 +132,9 @@ inline void run_tiles(const LinearSlice& slice) {
   const std::int64_t units = codes.groups * codes.units;
   const std::int64_t dwords =  // of one token
       units * codes.unit_vectors * Unpack::kChunks * Dot::kDwords;
-  std::int64_t stripe = kStripeBytes / (4 * T * dwords) * T;
-  if (stripe < T) stripe = T;
+  const std::int64_t panel = panel_width(slice.tokens, T);
+  std::int64_t stripe = kStripeBytes / (4 * panel * dwords) * panel;
+  if (stripe < panel) stripe = panel;
   for (std::int64_t begin = 0; begin < slice.tokens; begin += stripe) {
     const std::int64_t end = begin + stripe < slice.tokens ? begin + stripe : slice.tokens;
     for (std::int64_t tile = slice.first_tile; tile < slice.end_tile; tile += R) {
@@ -141,8 +142,8 @@ inline void run_tiles(const LinearSlice& slice) {
       for (int r = 0; r < R; ++r)
         tiles[r] = slice.tiles +
                    (tile + r < slice.end_tile ? tile + r : slice.end_tile - 1) * slice.tile_bytes;
-      for (std::int64_t token = begin; token < end; token += T) {
-        const int width = static_cast<int>(end - token < T ? end - token : T);
+      for (std::int64_t token = begin; token < end; token += panel) {
+        const int width = static_cast<int>(end - token < panel ? end - token : panel);
         const PanelCursor x = {slice.x_codes + token * dwords, slice.x_scales + token * units,
                                slice.x_folds + token * units, slice.x_sums + token * units};
         alignas(64) float sums[T * R * kTileRows];

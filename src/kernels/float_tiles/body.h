@@ -3,6 +3,7 @@
 
 #include "kernels/float_tiles/float_tiles.h"
 #include "kernels/linear_store.h"
+#include "simd/inline.h"
 
 namespace farthing::kernels::float_tiles {
 namespace {  // internal linkage: see linear_store.h
@@ -43,19 +44,29 @@ inline void multiply_block(const std::byte* const* tiles, const float* x, std::i
                            float* sums) {
   typename S::F sum[T][R];
   const std::byte* w[R];
+  FARTHING_UNROLL
   for (int r = 0; r < R; ++r) w[r] = tiles[r];
-  for (int t = 0; t < T; ++t)
+  FARTHING_UNROLL
+  for (int t = 0; t < T; ++t) {
+    FARTHING_UNROLL
     for (int r = 0; r < R; ++r) sum[t][r] = S::zero();
+  }
   for (std::int64_t k = 0; k < count; ++k, x += T) {
     typename S::F weights[R];
+    FARTHING_UNROLL
     for (int r = 0; r < R; ++r) weights[r] = W::template load<S>(w[r] + k * W::kTileBytes);
+    FARTHING_UNROLL
     for (int t = 0; t < T; ++t) {
       const auto input = S::set(x[t]);
+      FARTHING_UNROLL
       for (int r = 0; r < R; ++r) sum[t][r] = S::fma(weights[r], input, sum[t][r]);
     }
   }
-  for (int t = 0; t < T; ++t)
+  FARTHING_UNROLL
+  for (int t = 0; t < T; ++t) {
+    FARTHING_UNROLL
     for (int r = 0; r < R; ++r, sums += kTileRows) S::store(sums, S::add(S::load(sums), sum[t][r]));
+  }
 }
 
 // The same for a number of tokens known only now, 1 .. T.
@@ -113,14 +124,16 @@ inline constexpr int kStripeBytes = 1 << 20;  // inputs that stay in the second-
 // of inputs whose weights are widened once a stripe.
 template <class S, class W, int R, int T>
 inline void run_thick(const LinearSlice& slice) {
-  std::int64_t panels = kStripeBytes / (static_cast<std::int64_t>(sizeof(float)) * T * slice.in);
-  if (panels > kMaxStripe / T) panels = kMaxStripe / T;
+  const auto panel = static_cast<int>(panel_width(slice.tokens, T));
+  std::int64_t panels =
+      kStripeBytes / (static_cast<std::int64_t>(sizeof(float)) * panel * slice.in);
+  if (panels > kMaxStripe / panel) panels = kMaxStripe / panel;
   if (panels < 1) panels = 1;
   alignas(64) float room[R][kBlockInputs * kTileRows];
   alignas(64) float sums[kMaxStripe * R * kTileRows];
-  for (std::int64_t token = 0; token < slice.tokens; token += panels * T) {
+  for (std::int64_t token = 0; token < slice.tokens; token += panels * panel) {
     const std::int64_t left = slice.tokens - token;
-    const int stripe = static_cast<int>(left < panels * T ? left : panels * T);
+    const int stripe = static_cast<int>(left < panels * panel ? left : panels * panel);
     for (std::int64_t tile = slice.first_tile; tile < slice.end_tile; tile += R) {
       const std::byte* tiles[R];
       tile_pointers<R>(slice, tile, tiles);
@@ -129,8 +142,8 @@ inline void run_thick(const LinearSlice& slice) {
         const std::int64_t count = slice.in - k < kBlockInputs ? slice.in - k : kBlockInputs;
         const std::byte* wide[R];
         for (int r = 0; r < R; ++r) wide[r] = W::widen(slice, tiles[r], k, count, room[r]);
-        for (int t = 0; t < stripe; t += T) {
-          const int width = stripe - t < T ? stripe - t : T;
+        for (int t = 0; t < stripe; t += panel) {
+          const int width = stripe - t < panel ? stripe - t : panel;
           multiply_block_of<S, F32, R, T>(width, wide, slice.x + (token + t) * slice.in + k * width,
                                           count, sums + t * R * kTileRows);
         }

@@ -43,7 +43,9 @@ struct CodeWeights {
     for (std::int64_t k = 0; k < count; k += kInputs, p += 64) {
       typename I::B b[Unpack::kChunks];
       Unpack::template chunks<I>(p, codes, b);
-      for (int c = 0; c < Unpack::kChunks; ++c)
+      FARTHING_UNROLL
+      for (int c = 0; c < Unpack::kChunks; ++c) {
+        FARTHING_UNROLL
         for (int j = 0; j < 4; ++j, room += kTileRows) {
           typename S::F weight;
           if constexpr (kLevels)
@@ -52,6 +54,7 @@ struct CodeWeights {
             weight = S::mul(S::sub(I::code_floats(b[c], j), bias), scale);
           S::store(room, shifted ? S::add(weight, offset) : weight);
         }
+      }
     }
   }
 };
