@@ -14,6 +14,10 @@ struct IntAvx2 {
   using B = Pair;
 
   FARTHING_SIMD B load(const std::byte* p) { return {load_32(p), load_32(p + 32)}; }
+  FARTHING_SIMD void store(std::byte* p, B b) {
+    _mm256_store_si256(reinterpret_cast<__m256i*>(p), b.a);
+    _mm256_store_si256(reinterpret_cast<__m256i*>(p + 32), b.b);
+  }
   FARTHING_SIMD B low_nibbles(B b) {
     const __m256i mask = _mm256_set1_epi8(15);
     return {_mm256_and_si256(b.a, mask), _mm256_and_si256(b.b, mask)};
@@ -76,6 +80,14 @@ struct IntAvx2 {
       partial.words = zero();
     }
     FARTHING_SIMD I finish(Partial partial) { return partial.sums; }
+
+    using Ready = B;
+    static constexpr int kReadyBytes = 64, kReadyStep = kFlush;
+    FARTHING_SIMD void make_ready(B codes, std::byte* room) { store(room, codes); }
+    FARTHING_SIMD Ready load_ready(const std::byte* room) { return load(room); }
+    FARTHING_SIMD Partial dot_ready(Partial partial, Ready codes, X x) {
+      return dot(partial, codes, x);
+    }
   };
   // Four words: inputs 0 and 2, then 1 and 3. Any codes, inputs of 8 and of 16 bits.
   struct Words {
@@ -90,14 +102,33 @@ struct IntAvx2 {
       return {_mm256_set1_epi32(x[0]), _mm256_set1_epi32(x[stride])};
     }
     FARTHING_SIMD Partial dot(Partial sums, B codes, X x) {
-      return {dot(sums.a, codes.a, x), dot(sums.b, codes.b, x)};
+      return dot_ready(sums, {even(codes), odd(codes)}, x);
     }
+    FARTHING_SIMD void flush(Partial&) {}
     FARTHING_SIMD I finish(Partial sums) { return sums; }
 
+    struct Ready {
+      Pair even, odd;
+    };
+    static constexpr int kReadyBytes = 128, kReadyStep = 4;
+    FARTHING_SIMD void make_ready(B codes, std::byte* room) {
+      store(room, even(codes));
+      store(room + 64, odd(codes));
+    }
+    FARTHING_SIMD Ready load_ready(const std::byte* room) { return {load(room), load(room + 64)}; }
+    FARTHING_SIMD Partial dot_ready(Partial sums, Ready codes, X x) {
+      return {dot(sums.a, codes.even.a, codes.odd.a, x), dot(sums.b, codes.even.b, codes.odd.b, x)};
+    }
+
    private:
-    FARTHING_SIMD __m256i dot(__m256i sums, __m256i codes, X x) {
-      const __m256i even = _mm256_and_si256(codes, _mm256_set1_epi16(255));
-      const __m256i odd = _mm256_srli_epi16(codes, 8);
+    FARTHING_SIMD Pair even(B codes) {
+      const __m256i low = _mm256_set1_epi16(255);
+      return {_mm256_and_si256(codes.a, low), _mm256_and_si256(codes.b, low)};
+    }
+    FARTHING_SIMD Pair odd(B codes) {
+      return {_mm256_srli_epi16(codes.a, 8), _mm256_srli_epi16(codes.b, 8)};
+    }
+    FARTHING_SIMD __m256i dot(__m256i sums, __m256i even, __m256i odd, X x) {
       sums = _mm256_add_epi32(sums, _mm256_madd_epi16(even, x.even));
       return _mm256_add_epi32(sums, _mm256_madd_epi16(odd, x.odd));
     }

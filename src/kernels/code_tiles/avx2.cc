@@ -1,5 +1,5 @@
-#include "kernels/code_tiles/body.h"
 #include "kernels/code_tiles/quantize_body.h"
+#include "kernels/code_tiles/stripe_body.h"
 #include "simd/int_avx2.h"
 
 namespace farthing::kernels::code_tiles {
@@ -8,12 +8,12 @@ using SmallBytes = simd::IntAvx2::SmallBytes;
 using Words = simd::IntAvx2::Words;
 constexpr int kTokens = kAvx2Tokens;
 
-void u4_int8_avx2(const LinearSlice& slice) { run<SmallBytes, U4, 1, kTokens>(slice); }
-void u4_int16_avx2(const LinearSlice& slice) { run<Words, U4, 1, kTokens>(slice); }
-void u8_int8_avx2(const LinearSlice& slice) { run<Words, U8, 1, kTokens>(slice); }
-void u8_int16_avx2(const LinearSlice& slice) { run<Words, U8, 1, kTokens>(slice); }
-void levels_int8_avx2(const LinearSlice& slice) { run<Words, Levels, 1, kTokens>(slice); }
-void levels_int16_avx2(const LinearSlice& slice) { run<Words, Levels, 1, kTokens>(slice); }
+void u4_int8_avx2(const LinearSlice& slice) { run_stripes<SmallBytes, U4, kTokens>(slice); }
+void u4_int16_avx2(const LinearSlice& slice) { run_stripes<Words, U4, kTokens>(slice); }
+void u8_int8_avx2(const LinearSlice& slice) { run_stripes<Words, U8, kTokens>(slice); }
+void u8_int16_avx2(const LinearSlice& slice) { run_stripes<Words, U8, kTokens>(slice); }
+void levels_int8_avx2(const LinearSlice& slice) { run_stripes<Words, Levels, kTokens>(slice); }
+void levels_int16_avx2(const LinearSlice& slice) { run_stripes<Words, Levels, kTokens>(slice); }
 
 void bytes_avx2(const QuantizeTask& task) { quantize<simd::IntAvx2, AsBytes<simd::IntAvx2>>(task); }
 void planes_avx2(const QuantizeTask& task) {

@@ -1,0 +1,135 @@
+// The integer kernel for several tokens where unpacking codes costs as much as multiplying them:
+// the codes of a unit are made ready once, in the first-level cache, and meet a stripe of tokens.
+// The same numbers in the same order as body.h.
+#pragma once
+
+#include "kernels/code_tiles/body.h"
+
+namespace farthing::kernels::code_tiles {
+namespace {  // internal linkage: see linear_store.h
+
+inline constexpr int kStripeTokens = 96;  // whose sums stay in the first-level cache
+
+// One unit of a tile, ready to be multiplied.
+struct ReadyUnit {
+  const std::byte* codes;   // (chunks) of Dot::kReadyBytes
+  std::int64_t chunks;      // of four inputs
+  const std::byte* scales;  // of its group
+};
+
+template <class Dot, class Unpack>
+FARTHING_SIMD void make_ready(const CodeTiles& codes, const std::byte* w, std::byte* room) {
+  using S = typename Dot::Isa;
+  for (std::int64_t v = 0; v < codes.unit_vectors; ++v, w += 64) {
+    typename S::B b[Unpack::kChunks];
+    Unpack::template chunks<S>(w, codes, b);
+    S::Float::prefetch(w + kAhead);
+    FARTHING_UNROLL
+    for (int c = 0; c < Unpack::kChunks; ++c, room += Dot::kReadyBytes) Dot::make_ready(b[c], room);
+  }
+}
+
+template <class Dot, int T>
+FARTHING_SIMD void add_ready(const std::byte* codes, const std::int32_t* x,
+                             typename Dot::Partial (&sums)[T]) {
+  const auto ready = Dot::load_ready(codes);
+  FARTHING_UNROLL
+  for (int t = 0; t < T; ++t) sums[t] = Dot::dot_ready(sums[t], ready, Dot::input(x + t, T));
+}
+
+// sums[t][16] += the unit's part of the outputs of one tile for T tokens.
+template <class Dot, int T>
+inline void add_unit(const CodeTiles& codes, const ReadyUnit& unit, const PanelCursor& x,
+                     float* sums) {
+  using S = typename Dot::Isa;
+  using F = typename S::Float;
+  typename Dot::Partial partial[T];
+  FARTHING_UNROLL
+  for (int t = 0; t < T; ++t) partial[t] = Dot::start(S::set(x.folds[t]));
+  const std::byte* w = unit.codes;
+  const std::int32_t* in = x.codes;
+  std::int64_t left = unit.chunks;
+  for (; left >= Dot::kReadyStep; left -= Dot::kReadyStep) {
+    FARTHING_UNROLL
+    for (int c = 0; c < Dot::kReadyStep; ++c, w += Dot::kReadyBytes, in += Dot::kDwords * T)
+      add_ready<Dot, T>(w, in, partial);
+    FARTHING_UNROLL
+    for (int t = 0; t < T; ++t) Dot::flush(partial[t]);
+  }
+  for (; left > 0; --left, w += Dot::kReadyBytes, in += Dot::kDwords * T) {
+    add_ready<Dot, T>(w, in, partial);
+    FARTHING_UNROLL
+    for (int t = 0; t < T; ++t) Dot::flush(partial[t]);
+  }
+  const auto scale = load_scales<F>(codes, unit.scales);
+  FARTHING_UNROLL
+  for (int t = 0; t < T; ++t)
+    F::store(sums + t * kTileRows,
+             F::fma(S::to_float(Dot::finish(partial[t])), F::mul(scale, F::set(x.scales[t])),
+                    F::load(sums + t * kTileRows)));
+  if (codes.offsets == OffsetForm::kNone) return;
+  const auto offset = load_offsets<F>(codes, unit.scales + scales_bytes(codes), scale);
+  FARTHING_UNROLL
+  for (int t = 0; t < T; ++t)
+    F::store(sums + t * kTileRows, F::fma(F::mul(offset, F::set(x.scales[t])), F::set(x.sums[t]),
+                                          F::load(sums + t * kTileRows)));
+}
+
+// The same for a number of tokens known only now, 1 .. T.
+template <class Dot, int T>
+inline void add_unit_of(int tokens, const CodeTiles& codes, const ReadyUnit& unit,
+                        const PanelCursor& x, float* sums) {
+  if (tokens == T)
+    add_unit<Dot, T>(codes, unit, x, sums);
+  else if constexpr (T > 1)
+    add_unit_of<Dot, T - 1>(tokens, codes, unit, x, sums);
+}
+
+// One tile and the tokens begin .. end, at most kStripeTokens, in panels of `width`.
+template <class Dot, class Unpack, int T>
+inline void multiply_stripe(const LinearSlice& slice, const std::byte* w, std::int64_t begin,
+                            std::int64_t end, std::int64_t width, float* sums) {
+  const CodeTiles& codes = *slice.codes;
+  const std::int64_t units = codes.groups * codes.units;
+  const std::int64_t chunks = codes.unit_vectors * Unpack::kChunks;
+  alignas(64) std::byte room[kMaxUnit / 4 * Dot::kReadyBytes];
+  for (std::int64_t i = 0; i < (end - begin) * kTileRows; ++i) sums[i] = 0.0f;
+  for (std::int64_t g = 0, unit = 0; g < codes.groups; ++g, w += codes.group_bytes)
+    for (std::int64_t u = 0; u < codes.units; ++u, ++unit) {
+      make_ready<Dot, Unpack>(codes, w + u * codes.unit_vectors * 64, room);
+      for (std::int64_t token = begin; token < end; token += width) {
+        const int now = static_cast<int>(end - token < width ? end - token : width);
+        const PanelCursor x = {slice.x_codes + (token * units + unit * now) * chunks * Dot::kDwords,
+                               slice.x_scales + token * units + unit * now,
+                               slice.x_folds + token * units + unit * now,
+                               slice.x_sums + token * units + unit * now};
+        add_unit_of<Dot, T>(now, codes, {room, chunks, w + codes.code_bytes}, x,
+                            sums + (token - begin) * kTileRows);
+      }
+    }
+}
+
+template <class Dot, class Unpack, int T>
+inline void run_stripes(const LinearSlice& slice) {
+  using F = typename Dot::Isa::Float;
+  if (slice.tokens == 1) return run_tiles<Dot, Unpack, 1, 1>(slice);
+  const std::int64_t width = panel_width(slice.tokens, T);
+  const std::int64_t dwords = slice.codes->groups * slice.codes->units * slice.codes->unit_vectors *
+                              Unpack::kChunks * Dot::kDwords;
+  const std::int64_t fitting = kStripeBytes / (4 * dwords);
+  const std::int64_t stripe =
+      fitting < width ? width : (fitting < kStripeTokens ? fitting : kStripeTokens) / width * width;
+  alignas(64) float sums[kStripeTokens * kTileRows];
+  for (std::int64_t begin = 0; begin < slice.tokens; begin += stripe) {
+    const std::int64_t end = begin + stripe < slice.tokens ? begin + stripe : slice.tokens;
+    for (std::int64_t tile = slice.first_tile; tile < slice.end_tile; ++tile) {
+      multiply_stripe<Dot, Unpack, T>(slice, slice.tiles + tile * slice.tile_bytes, begin, end,
+                                      width, sums);
+      for (std::int64_t token = begin; token < end; ++token)
+        store_tile<F>(slice, tile, token, sums + (token - begin) * kTileRows);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace farthing::kernels::code_tiles
