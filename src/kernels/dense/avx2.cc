@@ -1,0 +1,8 @@
+#include "kernels/dense/body.h"
+#include "simd/float_avx2.h"
+
+namespace farthing::kernels {
+
+void strip_product_avx2(const StripProduct& p) { strip_product<simd::FloatAvx2, 6>(p); }
+
+}  // namespace farthing::kernels

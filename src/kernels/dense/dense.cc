@@ -1,0 +1,198 @@
+#include "kernels/dense/dense.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+
+#include "kernels/dense/product_kernels.h"
+
+namespace farthing::kernels {
+namespace {
+
+constexpr std::int64_t kBlockInputs = 256;  // of B that are packed at once: 16 kB a strip
+constexpr std::int64_t kBlockRows = 192;    // of C that a thread takes at a time
+constexpr std::int64_t kPanel = 64;         // columns that a factorisation finishes at once
+
+using Run = void (*)(const StripProduct&);
+struct Row {
+  Isa isa;
+  Run run;
+};
+// Best first.
+constexpr Row kTable[] = {
+#if defined(__x86_64__)
+    {Isa::kAvx512, strip_product_avx512},
+    {Isa::kAvx2, strip_product_avx2},
+#endif
+    {Isa::kScalar, strip_product_scalar},
+};
+Run choose(IsaSet isas) {
+  for (const Row& row : kTable)
+    if (isas.has(row.isa)) return row.run;
+  return strip_product_scalar;
+}
+
+struct Product {
+  Run run;
+  MatrixView<const float> a, b;
+  MatrixView<float> c;
+  float sign;
+  Triangle part;
+
+  std::int64_t strips() const { return (c.cols + kStripCols - 1) / kStripCols; }
+  std::int64_t row_blocks() const { return (c.rows + kBlockRows - 1) / kBlockRows; }
+
+  // Rows of block `row_block` of strip `strip` of C.
+  void add(std::int64_t strip, std::int64_t row_block) const {
+    const std::int64_t col = strip * kStripCols, row = row_block * kBlockRows;
+    const int cols = static_cast<int>(std::min<std::int64_t>(kStripCols, c.cols - col));
+    std::int64_t end = std::min(row + kBlockRows, c.rows);
+    if (part == Triangle::kUpper) end = std::min(end, col + cols);
+    if (row >= end) return;
+    alignas(kAlignment) float packed[kBlockInputs * kStripCols];
+    for (std::int64_t k = 0; k < a.cols; k += kBlockInputs) {
+      const std::int64_t inputs = std::min(kBlockInputs, a.cols - k);
+      for (std::int64_t i = 0; i < inputs; ++i) {
+        const float* from = b.row_data(k + i) + col;
+        float* to = packed + i * kStripCols;
+        for (int j = 0; j < cols; ++j) to[j] = sign * from[j];
+        for (int j = cols; j < kStripCols; ++j) to[j] = 0.0f;
+      }
+      run({.a = a.row_data(row) + k,
+           .a_stride = a.stride,
+           .b = packed,
+           .c = c.row_data(row) + col,
+           .c_stride = c.stride,
+           .rows = end - row,
+           .inputs = inputs,
+           .cols = cols});
+    }
+  }
+};
+
+// A = U^T U of a small block, in doubles. False when a pivot is not positive.
+bool cholesky_block(MatrixView<float> a) {
+  for (std::int64_t i = 0; i < a.rows; ++i) {
+    for (std::int64_t j = i; j < a.cols; ++j) {
+      double sum = a.row_data(i)[j];
+      for (std::int64_t k = 0; k < i; ++k)
+        sum -= static_cast<double>(a.row_data(k)[i]) * static_cast<double>(a.row_data(k)[j]);
+      if (j == i) {
+        if (!(sum > 0) || !std::isfinite(sum)) return false;
+        a.row_data(i)[i] = static_cast<float>(std::sqrt(sum));
+      } else {
+        a.row_data(i)[j] = static_cast<float>(sum / static_cast<double>(a.row_data(i)[i]));
+      }
+    }
+    for (std::int64_t j = 0; j < i; ++j) a.row_data(i)[j] = 0.0f;
+  }
+  return true;
+}
+
+// rest (k, n) := U^-T rest for the factor u (k, k): the panel to the right of a finished block.
+void solve_panel(Runtime& runtime, MatrixView<const float> u, MatrixView<float> rest) {
+  runtime.parallel(rest.cols, 64, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = 0; i < u.rows; ++i) {
+      float* to = rest.row_data(i);
+      for (std::int64_t k = 0; k < i; ++k) {
+        const float factor = u.row_data(k)[i];
+        const float* from = rest.row_data(k);
+        for (std::int64_t j = begin; j < end; ++j) to[j] -= factor * from[j];
+      }
+      const float inverse = 1.0f / u.row_data(i)[i];
+      for (std::int64_t j = begin; j < end; ++j) to[j] *= inverse;
+    }
+  });
+}
+
+void invert_block(MatrixView<float> u) {
+  for (std::int64_t j = 0; j < u.cols; ++j) {
+    const double pivot = 1.0 / static_cast<double>(u.row_data(j)[j]);
+    for (std::int64_t i = 0; i < j; ++i) {  // row i of the inverse is done up to column j - 1
+      double sum = 0;
+      for (std::int64_t k = i; k < j; ++k)
+        sum += static_cast<double>(u.row_data(i)[k]) * static_cast<double>(u.row_data(k)[j]);
+      u.row_data(i)[j] = static_cast<float>(-sum * pivot);
+    }
+    u.row_data(j)[j] = static_cast<float>(pivot);
+  }
+}
+
+void fill(MatrixView<float> m, float value) {
+  for (std::int64_t r = 0; r < m.rows; ++r) std::fill_n(m.row_data(r), m.cols, value);
+}
+void copy(MatrixView<const float> from, MatrixView<float> to) {
+  for (std::int64_t r = 0; r < from.rows; ++r)
+    std::copy_n(from.row_data(r), from.cols, to.row_data(r));
+}
+
+}  // namespace
+
+void add_product(Runtime& runtime, MatrixView<const float> a, MatrixView<const float> b,
+                 MatrixView<float> c, float sign, Triangle part) {
+  assert(a.cols == b.rows && a.rows == c.rows && b.cols == c.cols);
+  const Product product{choose(runtime.isas), a, b, c, sign, part};
+  const std::int64_t blocks = product.row_blocks();
+  runtime.parallel(product.strips() * blocks, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (; begin < end; ++begin) product.add(begin / blocks, begin % blocks);
+  });
+}
+
+void add_product_here(IsaSet isas, MatrixView<const float> a, MatrixView<const float> b,
+                      MatrixView<float> c, float sign) {
+  assert(a.cols == b.rows && a.rows == c.rows && b.cols == c.cols);
+  const Product product{choose(isas), a, b, c, sign, Triangle::kAll};
+  for (std::int64_t strip = 0; strip < product.strips(); ++strip)
+    for (std::int64_t block = 0; block < product.row_blocks(); ++block) product.add(strip, block);
+}
+
+void transpose(Runtime& runtime, MatrixView<const float> from, MatrixView<float> to) {
+  assert(from.rows == to.cols && from.cols == to.rows);
+  runtime.parallel(from.cols, 16, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = 0; r < from.rows; ++r) {
+      const float* row = from.row_data(r);
+      for (std::int64_t c = begin; c < end; ++c) to.row_data(c)[r] = row[c];
+    }
+  });
+}
+
+bool cholesky(Runtime& runtime, MatrixView<float> a) {
+  assert(a.rows == a.cols);
+  Matrix<float> turned;
+  for (std::int64_t first = 0; first < a.rows; first += kPanel) {
+    const std::int64_t size = std::min(kPanel, a.rows - first), rest = a.rows - first - size;
+    const auto block = a.rows_from(first, size).cols_from(first, size);
+    if (!cholesky_block(block)) return false;
+    for (std::int64_t r = first; r < first + size; ++r) std::fill_n(a.row_data(r), first, 0.0f);
+    if (rest == 0) break;
+    const auto panel = a.rows_from(first, size).cols_from(first + size, rest);
+    solve_panel(runtime, block, panel);
+    const auto panel_turned = turned.resize(rest, size);
+    transpose(runtime, panel, panel_turned);
+    add_product(runtime, panel_turned, panel,
+                a.rows_from(first + size, rest).cols_from(first + size, rest), -1.0f,
+                Triangle::kUpper);
+  }
+  return true;
+}
+
+// Column panel by column panel: with V the inverse of what lies to the left, the panel X above its
+// own block B becomes -V X B^-1.
+void invert_triangle(Runtime& runtime, MatrixView<float> u) {
+  assert(u.rows == u.cols);
+  Matrix<float> above, product;
+  for (std::int64_t first = 0; first < u.rows; first += kPanel) {
+    const std::int64_t size = std::min(kPanel, u.rows - first);
+    const auto block = u.rows_from(first, size).cols_from(first, size);
+    invert_block(block);
+    if (first == 0) continue;
+    const auto panel = u.rows_from(0, first).cols_from(first, size);
+    copy(panel, above.resize(first, size));
+    fill(product.resize(first, size), 0.0f);
+    add_product(runtime, u.rows_from(0, first).cols_from(0, first), above.view(), product.view());
+    fill(panel, 0.0f);
+    add_product(runtime, product.view(), block, panel, -1.0f);
+  }
+}
+
+}  // namespace farthing::kernels

@@ -1,0 +1,31 @@
+// Dense float matrices: the products and factors that calibration solves with (Hessians, GPTQ).
+#pragma once
+
+#include "core/runtime.h"
+#include "tensor/matrix_view.h"
+
+namespace farthing::kernels {
+
+// Which elements (r, c) of a product are computed; the others stay as they are.
+enum class Triangle : std::uint8_t { kAll, kUpper };  // kUpper: at least those with r <= c
+
+// C += sign * A B, with A (m, k), B (k, n), C (m, n). Each element is one chain of fused
+// multiply-adds in ascending k that starts from C, so threads, cuts and instruction sets do not
+// change a bit. B must not overlap C. sign is 1 or -1.
+void add_product(Runtime& runtime, MatrixView<const float> a, MatrixView<const float> b,
+                 MatrixView<float> c, float sign = 1.0f, Triangle part = Triangle::kAll);
+// The same by the calling thread alone, for callers that share out the work themselves.
+void add_product_here(IsaSet isas, MatrixView<const float> a, MatrixView<const float> b,
+                      MatrixView<float> c, float sign = 1.0f);
+
+// to (cols, rows) = from (rows, cols) turned.
+void transpose(Runtime& runtime, MatrixView<const float> from, MatrixView<float> to);
+
+// Upper triangular U with A = U^T U (Cholesky), in place: the upper triangle of a is read and
+// written, what lies below the diagonal becomes 0. False when a pivot is not positive (a is then
+// spoilt): add to the diagonal and try again.
+bool cholesky(Runtime& runtime, MatrixView<float> a);
+// U := U^-1 for an upper triangle with zeros below it, in place.
+void invert_triangle(Runtime& runtime, MatrixView<float> u);
+
+}  // namespace farthing::kernels
