@@ -12,10 +12,15 @@ using kernels::kPageTokens;
 
 PagedKv::PagedKv(kernels::KvLayout layout, std::vector<std::int64_t> windows,
                  std::int64_t capacity_tokens)
-    : layout_(layout), windows_(std::move(windows)) {
+    : layout_(layout), windows_(std::move(windows)), last_held_(windows_.size()) {
   if (capacity_tokens > 0)
     page_limit_ = static_cast<std::size_t>((capacity_tokens + kPageTokens - 1) / kPageTokens) *
                   windows_.size();
+}
+
+void PagedKv::hold_only(int first, int last) {
+  first_held_ = index(first);
+  last_held_ = index(last);
 }
 
 int PagedKv::open() {
@@ -91,7 +96,7 @@ void PagedKv::extend(int handle, Position length) {
   Sequence& sequence = sequences_[index(handle)];
   assert(sequence.open && length >= sequence.length);
   const auto wanted = static_cast<std::size_t>((length + kPageTokens - 1) / kPageTokens);
-  for (std::size_t layer = 0; layer < windows_.size(); ++layer) {
+  for (std::size_t layer = first_held_; layer < last_held_; ++layer) {
     auto& ids = sequence.ids[layer];
     auto& pages = sequence.pages[layer];
     if (sequence.length % kPageTokens != 0) own_last_page(sequence, layer, ids.size() - 1);

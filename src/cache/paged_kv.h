@@ -25,6 +25,9 @@ class PagedKv {
   const kernels::KvLayout& layout() const { return layout_; }
   int layers() const { return static_cast<int>(windows_.size()); }
 
+  // Only layers first .. last - 1 get pages from now on: for running a few blocks by themselves.
+  void hold_only(int first, int last);
+
   int open();                // a new, empty sequence
   int fork(int sequence);    // a new sequence with the same past
   void close(int sequence);  // gives its pages back
@@ -58,6 +61,7 @@ class PagedKv {
 
   kernels::KvLayout layout_;
   std::vector<std::int64_t> windows_;
+  std::size_t first_held_ = 0, last_held_;
   std::size_t page_limit_ = 0;
   std::size_t pages_in_use_ = 0;
   std::vector<Page> pages_;

@@ -6,6 +6,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "calibrate/data.h"
+#include "compress/calibrated_blocks.h"
 #include "compress/layout.h"
 #include "compress/step.h"
 #include "compress/stream_blocks.h"
@@ -17,6 +19,7 @@
 #include "io/artefact_writer.h"
 #include "io/quantization_config.h"
 #include "model/architecture.h"
+#include "text/tokenizer.h"
 
 namespace farthing::compress {
 namespace {
@@ -184,6 +187,8 @@ std::string artefact_text(const Plan& plan, const CompressReport& report, const 
   artefact.seed = static_cast<std::uint64_t>(recipe.seed);
   artefact.tool_version = tool_version;
   artefact.kv = report.kv;
+  artefact.calibration_sha256 = report.calibration_sha256;
+  artefact.calibration_tokens = report.calibration_tokens;
   for (std::size_t i = 0; i < plan.units.size(); ++i) {
     const PlannedUnit& unit = plan.units[i];
     artefact.layers.push_back({.name = unit.base,
@@ -193,6 +198,28 @@ std::string artefact_text(const Plan& plan, const CompressReport& report, const 
                                .asked = unit.asked});
   }
   return io::write_artefact(artefact);
+}
+
+bool needs_data(const Plan& plan, std::span<const std::unique_ptr<Step>> steps) {
+  for (const auto& step : steps) {
+    if (step->transform_statistics() != calibrate::kNoStatistics) return true;
+    for (const PlannedUnit& unit : plan.units)
+      if (!unit.keep && step->statistics(unit) != calibrate::kNoStatistics) return true;
+  }
+  return false;
+}
+
+// The recipe's data, the built-in texts where it names none; what was drawn goes into the recipe.
+calibrate::CalibrationData draw_data(const io::Checkpoint& checkpoint, Recipe& recipe) {
+  if (!recipe.calibration) recipe.calibration.emplace();
+  CalibrationSetting& setting = *recipe.calibration;
+  if (setting.texts.empty()) setting.texts.emplace_back(calibrate::kBuiltin);
+  calibrate::DataRequest request{
+      .sources = {}, .samples = setting.samples, .length = setting.length, .seed = setting.seed};
+  for (const std::string& text : setting.texts)
+    request.sources.push_back(calibrate::parse_source(text));
+  const auto tokenizer = text::Tokenizer::load(checkpoint);
+  return calibrate::load_data(*tokenizer, checkpoint, request);
 }
 
 }  // namespace
@@ -238,27 +265,40 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& checkpoint, cons
   const std::vector<std::string> dropped = dropped_tensors(map, plan);
   for (const std::string& line : plan.lines()) progress.note(line);
 
+  calibrate::CalibrationData data;
+  const bool calibrated = needs_data(plan, steps);
+  if (calibrated) {
+    data = draw_data(checkpoint, recipe);
+    for (const std::string& note : data.notes) progress.note(note);
+  }
   const std::vector<Shard> shards = lay_out(plan, checkpoint, dropped, options.shard_bytes);
   check_resources(stream_need(shards, options.slab_bytes, runtime.pool.size()), options, out,
                   progress);
   const std::string recipe_words = recipe_text(recipe);
   const std::string source = io::hash_checkpoint(checkpoint);
-  const std::string key = sha256_hex(fmt::format("{}\n{}\n{}\n{}\n{}\n{}", options.tool_version,
-                                                 source, recipe_words, options.plan.portable,
-                                                 options.plan.uniform_fused, options.shard_bytes));
+  const std::string key = sha256_hex(fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}", options.tool_version, source, recipe_words,
+                             options.plan.portable, options.plan.uniform_fused,
+                             options.shard_bytes, data.sha256));
   io::ArtefactWriter writer(out, key, static_cast<int>(shards.size()), options.replace);
   int resumed = 0;
   for (int i = 0; i < writer.shards(); ++i) resumed += writer.has(i) ? 1 : 0;
   if (resumed > 0)
     progress.note(fmt::format("goes on: {} of {} shards are done", resumed, writer.shards()));
 
-  const auto results =
-      stream_shards({runtime, map, steps, shards, progress, options.slab_bytes}, writer);
+  std::unique_ptr<CalibratedBlocks> blocks;
+  if (calibrated)
+    blocks = std::make_unique<CalibratedBlocks>(
+        runtime, map, plan, steps, data,
+        CalibrationOptions{.sequential = true, .kv = recipe.kv, .spill = {}});
+  const auto results = stream_shards(
+      {runtime, map, steps, shards, progress, options.slab_bytes, blocks.get()}, writer);
   CompressReport report = make_report(plan, results, checkpoint);
   report.notes = plan.lines();
   report.recipe = recipe_words;
   report.kv = recipe.kv;
   report.source_sha256 = source;
+  report.calibration_sha256 = data.sha256;
+  report.calibration_tokens = data.tokens();
   for (const std::string& name : dropped) report.bytes_after -= checkpoint.find(name)->bytes.size();
   report.shards = writer.shards();
   report.resumed_shards = resumed;

@@ -67,8 +67,6 @@ CalibrationSetting read_calibration(const Setting& setting) {
       for (const Setting& item : list_of(*text, "text"))
         calibration.texts.push_back(text_of(item, "a text of calibration"));
   }
-  if (calibration.texts.empty())
-    bad_input("{}: calibration needs text: a file, or a list of files", setting.where);
   const auto count = [&](std::string_view key, std::int64_t& number, std::int64_t least) {
     if (const Setting* value = setting.find(key))
       number = integer_of(*value, key, least, 1'000'000'000);

@@ -52,6 +52,12 @@ UnitResult SlabWriter::write(const PlannedUnit& unit, const Rounder& rounder, st
   return result;
 }
 
+void SlabWriter::write_made(const PlannedUnit& unit, std::span<const QuantizedTensor> slices,
+                            std::size_t first) {
+  for (int slice = 0; slice < unit.slices; ++slice)
+    write_parts({unit, first, slice}, slices[static_cast<std::size_t>(slice)], 0);
+}
+
 void SlabWriter::write_slice(const Place& place, const Rounder& rounder, UnitResult& result,
                              FunctionRef<void(std::int64_t)> worked) {
   const QuantizedTensor source = load(place.unit, place.slice);
@@ -71,7 +77,7 @@ void SlabWriter::write_slice(const Place& place, const Rounder& rounder, UnitRes
                   fmt::format("{}: {}{}", place.unit.base, error.what(),
                               first > 0 ? fmt::format(" (rows counted from {})", first) : ""));
     }
-    add_error(made, rows, result);
+    add_rounding_error(runtime_, made, rows, result);
     write_parts(place, made, first);
     worked(count * shape.cols);
   }
@@ -98,10 +104,10 @@ void SlabWriter::read_rows(const Place& place, const QuantizedTensor& source, st
 }
 
 // Summed row by row, then in the order of the rows: no thread count shows.
-void SlabWriter::add_error(const QuantizedTensor& made, MatrixView<const float> rows,
-                           UnitResult& result) {
+void add_rounding_error(Runtime& runtime, const QuantizedTensor& made, MatrixView<const float> rows,
+                        UnitResult& result) {
   std::vector<std::array<double, 2>> sums(static_cast<std::size_t>(rows.rows));
-  runtime_.parallel(rows.rows, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  runtime.parallel(rows.rows, kGrain, [&](std::int64_t begin, std::int64_t end) {
     Matrix<float> back(end - begin, rows.cols);
     made.format->dequantize(made, begin, back.view());
     for (std::int64_t r = begin; r < end; ++r) {

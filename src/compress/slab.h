@@ -20,11 +20,19 @@ std::int64_t slab_rows(Shape shape, std::uint64_t slab_bytes);
 // Memory for one slab of this unit.
 std::uint64_t slab_need(const PlannedUnit& unit, std::uint64_t slab_bytes, int threads);
 
+// Adds what rounding did to these rows to the result.
+void add_rounding_error(Runtime& runtime, const QuantizedTensor& made,
+                        MatrixView<const float> rows, UnitResult& result);
+
 class SlabWriter {
  public:
   SlabWriter(Runtime& runtime, const model::TensorMap& map, io::PlannedSafetensors& file,
              std::uint64_t slab_bytes)
       : runtime_(runtime), map_(map), file_(file), slab_bytes_(slab_bytes) {}
+
+  // Writes the tensors of a unit that is rounded already, slice by slice.
+  void write_made(const PlannedUnit& unit, std::span<const QuantizedTensor> slices,
+                  std::size_t first);
 
   // Reads the unit, rounds it and writes its tensors, the first of which is number `first` of the
   // file. `worked` is called with the number of weights after each slab.
@@ -42,7 +50,6 @@ class SlabWriter {
   QuantizedTensor load(const PlannedUnit& unit, int slice) const;
   void read_rows(const Place& place, const QuantizedTensor& source, std::int64_t first,
                  MatrixView<float> rows);
-  void add_error(const QuantizedTensor& made, MatrixView<const float> rows, UnitResult& result);
   void write_parts(const Place& place, const QuantizedTensor& made, std::int64_t first_row);
 
   Runtime& runtime_;

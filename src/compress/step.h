@@ -7,29 +7,16 @@
 #include <string_view>
 #include <vector>
 
+#include "calibrate/statistics.h"
 #include "compress/plan.h"
 #include "compress/recipe.h"
 #include "core/runtime.h"
 #include "formats/quantized_tensor.h"
 #include "tensor/matrix_view.h"
 
-namespace farthing::calibrate {
-struct LinearStatistics;  // what calibration data says about the inputs of a linear
-}
-
 namespace farthing::compress {
 
 class Block;  // block.h: one block's matrices and vectors, as floats while a step edits them
-
-// What a step wants to know about a linear's inputs, as bits. Calibration collects the union over
-// the steps; a recipe without calibration data has none of it.
-enum Statistic : unsigned {
-  kNoStatistics = 0,
-  kMeanMagnitude = 1,  // mean |x_j|
-  kPeakMagnitude = 2,  // max |x_j|
-  kSecondMoment = 4,   // sum x_j^2
-  kHessian = 8,        // sum x x^T
-};
 
 // Rounds rows of one matrix; made once a matrix, called by several threads on different rows.
 class Rounder {
@@ -39,21 +26,28 @@ class Rounder {
   // Error: bad input naming row and column of `out` for a weight that is not finite.
   virtual void round(std::int64_t first, MatrixView<const float> rows, QuantizedTensor& out,
                      std::int64_t out_first) const = 0;
+  // Rows that a thread takes at a time.
+  virtual std::int64_t grain() const { return 8; }
 };
 
 class Step {
  public:
   virtual ~Step() = default;
-  virtual unsigned statistics(const PlannedUnit&) const { return kNoStatistics; }
-  // Whether transform() must see the blocks as floats. Steps that only round work on slabs of rows.
+  // What rounder() wants to know of the inputs of a linear of a block, as bits of
+  // calibrate::Statistic; it gets none where there is no calibration data (the recipe then fails) or
+  // for a matrix outside of the blocks.
+  virtual unsigned statistics(const PlannedUnit&) const { return calibrate::kNoStatistics; }
+  // Whether transform() does something, and what it wants to know of all inputs of the block.
   virtual bool transforms() const { return false; }
+  virtual unsigned transform_statistics() const { return calibrate::kNoStatistics; }
   // Before anything is read: may change schemes through plan.substitute().
   virtual void prepare(Plan& plan) { (void)plan; }
   // For each block in order, before its matrices are rounded: changes weights so that the model's
   // function stays (folded scales, rotations) or barely changes (pruning).
   virtual void transform(Runtime&, Block&) {}
-  // How to round a matrix; null when this step does not round. inputs: null without calibration.
-  virtual std::unique_ptr<Rounder> rounder(const PlannedUnit&,
+  // How to round a matrix; null when this step does not round it. inputs: null without statistics.
+  // Matrices that read the same input are asked for one after the other.
+  virtual std::unique_ptr<Rounder> rounder(Runtime&, const PlannedUnit&,
                                            const calibrate::LinearStatistics* inputs) {
     (void)inputs;
     return nullptr;

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compress/calibrated_blocks.h"
 #include "compress/slab.h"
 #include "core/error.h"
 #include "core/text.h"
 #include "formats/format.h"
 #include "io/plain_matrix.h"
+#include "io/safetensors.h"
 
 namespace farthing::compress {
 namespace {
@@ -40,27 +42,107 @@ class ShardStream {
     std::size_t tensor = 0;
     SlabWriter slabs(job_.runtime, job_.map, file, job_.slab_bytes);
     for (const Piece& piece : shard.pieces) {
+      FinishedBlock block;
+      const bool calibrated = job_.calibrated != nullptr && piece.layer >= 0;
+      if (calibrated) block = job_.calibrated->compress(piece.layer);
       for (const Item& item : piece.items) {
         if (item.copied != nullptr) {
-          copy(*item.copied, tensor++, file);
+          if (const QuantizedTensor* changed = changed_vector(block, item.copied->name))
+            file.write(tensor++, 0, changed->parts[0].view());
+          else
+            copy(*item.copied, tensor++, file);
           report(weights_of(item));
           continue;
         }
-        const auto rounder = rounder_of(*item.unit);
-        results.push_back(
-            slabs.write(*item.unit, *rounder, tensor, [&](std::int64_t n) { report(n); }));
+        if (calibrated) {
+          const FinishedMatrix& made = finished_matrix(block, *item.unit);
+          slabs.write_made(*item.unit, made.slices, tensor);
+          results.push_back(made.result);
+          report(weights_of(item));
+        } else {
+          const auto rounder = rounder_of(*item.unit);
+          results.push_back(
+              slabs.write(*item.unit, *rounder, tensor, [&](std::int64_t n) { report(n); }));
+        }
         tensor += planned_tensors(*item.unit, job_.map.checkpoint()).size();
       }
     }
     return results;
   }
 
+  // The samples go through the blocks of a shard that an earlier run has finished.
+  void replay(const Shard& shard, const io::SafetensorsFile& file) {
+    if (job_.calibrated == nullptr) return;
+    for (const Piece& piece : shard.pieces)
+      if (piece.layer >= 0) job_.calibrated->replay(piece.layer, read_block(piece, file));
+  }
+
  private:
+  static const QuantizedTensor* changed_vector(const FinishedBlock& block, std::string_view name) {
+    auto found = block.vectors.find(std::string(name));
+    if (found == block.vectors.end() && name.ends_with(".weight"))
+      found = block.vectors.find(std::string(name.substr(0, name.size() - 7)));
+    return found == block.vectors.end() ? nullptr : &found->second;
+  }
+
+  static const FinishedMatrix& finished_matrix(const FinishedBlock& block,
+                                               const PlannedUnit& unit) {
+    for (const FinishedMatrix& matrix : block.matrices)
+      if (matrix.unit == &unit) return matrix;
+    throw Error(Fault::kInternal, fmt::format("{}: calibration left it out", unit.base));
+  }
+
+  // What a finished shard says of a block: its matrices, and its vectors whether changed or not.
+  FinishedBlock read_block(const Piece& piece, const io::SafetensorsFile& file) const {
+    const auto bytes_of = [&](const std::string& name) {
+      for (const io::TensorInfo& tensor : file.content().tensors)
+        if (tensor.name == name) return tensor.bytes;
+      bad_input("{}: is damaged: {} is not in it; remove the unfinished artefact and start again",
+                printable(file.file().path(), 400), printable(name));
+    };
+    const io::Checkpoint& checkpoint = job_.map.checkpoint();
+    FinishedBlock block;
+    for (const Item& item : piece.items) {
+      if (item.copied != nullptr) {
+        std::string base = item.copied->name;
+        if (base.ends_with(".weight")) base.resize(base.size() - 7);
+        const auto stored = checkpoint.matrix(base);
+        if (!stored || stored->shape.rows != 1) continue;  // a kept matrix: as the checkpoint has it
+        std::vector<Bytes> parts;
+        parts.push_back(Bytes::borrow(bytes_of(item.copied->name)));
+        block.vectors.insert_or_assign(
+            base, borrow_tensor(stored->shape, stored->scheme, std::move(parts), base));
+        continue;
+      }
+      const PlannedUnit& unit = *item.unit;
+      const auto planned = planned_tensors(unit, checkpoint);
+      FinishedMatrix matrix{&unit, {}, {.base = unit.base}};
+      for (int slice = 0; slice < unit.slices; ++slice) {
+        std::vector<Bytes> parts;
+        const auto whole = find_format(unit.scheme).parts(unit.written_shape(), unit.scheme);
+        for (std::size_t i = 0; i < whole.size(); ++i) {
+          if (whole[i].suffix == ".weight_shape" && unit.slices > 1) {
+            parts.push_back(
+                std::move(allocate_tensor(unit.written_shape(), unit.scheme).parts[i]));
+            continue;
+          }
+          const std::size_t size = whole[i].bytes;
+          parts.push_back(Bytes::borrow(
+              bytes_of(planned[i].name).subspan(static_cast<std::size_t>(slice) * size, size)));
+        }
+        matrix.slices.push_back(
+            borrow_tensor(unit.written_shape(), unit.scheme, std::move(parts), unit.base));
+      }
+      block.matrices.push_back(std::move(matrix));
+    }
+    return block;
+  }
+
   // The last step that rounds this matrix.
   std::unique_ptr<Rounder> rounder_of(const PlannedUnit& unit) const {
     std::unique_ptr<Rounder> rounder;
     for (const auto& step : job_.steps)
-      if (auto made = step->rounder(unit, nullptr)) rounder = std::move(made);
+      if (auto made = step->rounder(job_.runtime, unit, nullptr)) rounder = std::move(made);
     if (rounder == nullptr)
       throw Error(Fault::kInternal, fmt::format("{}: no step rounds it", unit.base));
     return rounder;
@@ -173,6 +255,7 @@ std::vector<UnitResult> stream_shards(const StreamJob& job, io::ArtefactWriter& 
     const Shard& shard = job.shards[static_cast<std::size_t>(i)];
     if (writer.has(i)) {
       read_note(writer.note(i), results);
+      if (job.calibrated != nullptr) stream.replay(shard, writer.finished_shard(i));
       stream.skip(shard);
       continue;
     }

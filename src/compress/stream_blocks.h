@@ -22,6 +22,8 @@ struct UnitResult {
   double magnitude = 0;  // sum of w^2
 };
 
+class CalibratedBlocks;  // calibrated_blocks.h
+
 struct StreamNeed {
   std::uint64_t memory_bytes = 0;  // floats and codes of the largest slab or block, and the rest
   std::uint64_t disk_bytes = 0;
@@ -35,6 +37,7 @@ struct StreamJob {
   std::span<const Shard> shards;
   Progress& progress;
   std::uint64_t slab_bytes;  // of rows that are in memory as floats at once
+  CalibratedBlocks* calibrated = nullptr;  // takes the blocks, when there is calibration data
 };
 
 // Writes the shards that `writer` does not have yet. The results, in the order of the shards, are

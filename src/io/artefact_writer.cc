@@ -69,6 +69,10 @@ std::string ArtefactWriter::files(std::string_view name) const {
 std::string ArtefactWriter::journal(std::string_view name) const {
   return fmt::format("{}/journal/{}", partial_, name);
 }
+SafetensorsFile ArtefactWriter::finished_shard(int shard) const {
+  return SafetensorsFile(files(shard_file(shard)));
+}
+
 std::string ArtefactWriter::shard_file(int shard) const {
   if (shards() == 1) return "model.safetensors";
   return fmt::format("model-{:05}-of-{:05}.safetensors", shard + 1, shards());

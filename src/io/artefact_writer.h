@@ -14,6 +14,7 @@
 #include "io/checkpoint.h"
 #include "io/durable_file.h"
 #include "io/planned_safetensors.h"
+#include "io/safetensors.h"
 
 namespace farthing::io {
 
@@ -29,6 +30,8 @@ class ArtefactWriter {
   // Whether a shard (0 .. shards - 1) is finished, and the note that was kept with it.
   bool has(int shard) const { return done_[static_cast<std::size_t>(shard)]; }
   Json note(int shard) const;
+  // What is in a finished shard. Error: bad input, when somebody has damaged it.
+  SafetensorsFile finished_shard(int shard) const;
 
   // Writes a shard; when it returns, the shard is on disk for good. The note is what the caller
   // needs to know of the shard when it goes on later.

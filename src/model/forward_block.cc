@@ -4,6 +4,11 @@
 #include "model/scratch.h"
 
 namespace farthing::model {
+namespace {
+
+bool ends_at(const Tap* tap, Slot slot) { return tap != nullptr && tap->last() == slot; }
+
+}  // namespace
 
 void Model::normalize(Runtime& runtime, const Norm& norm, MatrixView<const float> x,
                       MatrixView<float> y) const {
@@ -28,6 +33,7 @@ void Model::forward_block(Runtime& runtime, const cache::Batch& batch, cache::Pa
   if (w.attention_norm && !rules.norm_after_add)
     normalize(runtime, w.attention_norm, x, normed), in = normed;
   attention(runtime, batch, kv, layer, w, in, branch, tap);
+  if (ends_at(tap, Slot::kQ) || ends_at(tap, Slot::kO)) return;
   if (w.post_attention_norm) normalize(runtime, w.post_attention_norm, branch, branch);
 
   if (rules.parallel) {  // x + attention(norm(x)) + mlp(norm'(x))
@@ -65,6 +71,7 @@ void Model::attention(Runtime& runtime, const cache::Batch& batch, cache::PagedK
   Scratch& s = *scratch_;
   const Site input{.layer = layer, .slot = Slot::kQ};
   if (tap != nullptr && tap->wants(input)) tap->observe(input, batch, in);
+  if (ends_at(tap, Slot::kQ)) return;
   const auto qkv = s.qkv.resize(in.rows, c.q_width() + 2 * c.kv_width());
   s.x.assign(in);
   w.qkv.apply(runtime, s.x, qkv);
@@ -118,6 +125,7 @@ void Model::attention(Runtime& runtime, const cache::Batch& batch, cache::PagedK
 
   const Site output{.layer = layer, .slot = Slot::kO};
   if (tap != nullptr && tap->wants(output)) tap->observe(output, batch, attended);
+  if (ends_at(tap, Slot::kO)) return;
   s.x.assign(attended);
   w.o.apply(runtime, s.x, out);
 }
@@ -127,6 +135,7 @@ void Model::mlp(Runtime& runtime, const MlpWeights& w, MatrixView<const float> i
   Scratch& s = *scratch_;
   site.slot = Slot::kGate;
   if (tap != nullptr && tap->wants(site)) tap->observe(site, batch, in);
+  if (ends_at(tap, Slot::kGate)) return;
   const auto wide = s.wide.resize(in.rows, w.gate_up.out());
   s.x.assign(in);
   w.gate_up.apply(runtime, s.x, wide);
@@ -137,6 +146,7 @@ void Model::mlp(Runtime& runtime, const MlpWeights& w, MatrixView<const float> i
     kernels::activate(runtime, config_.activation, wide, inner);
   site.slot = Slot::kDown;
   if (tap != nullptr && tap->wants(site)) tap->observe(site, batch, inner);
+  if (ends_at(tap, Slot::kDown)) return;
   s.x.assign(inner);
   w.down.apply(runtime, s.x, out);
 }

@@ -23,6 +23,9 @@ struct Tap {
   virtual bool wants(Site) = 0;
   // values (rows of the batch, features); for an expert only the rows routed to it.
   virtual void observe(Site, const cache::Batch&, MatrixView<const float> values) = 0;
+  // A block may end once it has shown the inputs of this linear (kQ, kO, kGate or kDown); its
+  // output is then not defined. kNone: blocks run to their end.
+  virtual Slot last() const { return Slot::kNone; }
 };
 
 }  // namespace farthing::model

@@ -119,6 +119,10 @@ class StreamedBlocks final : public BlockSource {
     return block_;
   }
   std::size_t bytes() const override { return block_.bytes(); }
+  void forget() override {
+    block_ = {};
+    layer_ = -1;
+  }
 
  private:
   Runtime& runtime_;

@@ -70,6 +70,8 @@ class BlockSource {
   virtual ~BlockSource() = default;
   virtual const BlockWeights& block(int layer) = 0;  // valid until the next call
   virtual std::size_t bytes() const = 0;             // resident
+  // The checkpoint has changed: what is kept of it is loaded again. Streamed blocks only.
+  virtual void forget() {}
 };
 std::unique_ptr<BlockSource> resident_blocks(Runtime& runtime, const TensorMap& map,
                                              const LoadOptions& options);

@@ -19,7 +19,8 @@ struct Options {
   Common common;
   std::vector<std::string> places;  // MODEL OUT, or OUT when the recipe names the model
   std::string scheme, method, head, embedding, activations, kv, recipe, memory_limit, shard_size;
-  std::vector<std::string> layers;
+  std::vector<std::string> layers, texts;
+  std::int64_t samples = 0, length = 0;
   bool portable = true, uniform_fused = false, force = false;
   std::int64_t seed = -1;
 };
@@ -63,6 +64,13 @@ compress::Recipe make_recipe(const Options& o) {
     recipe.kv = o.kv;
   }
   if (o.seed >= 0) recipe.seed = o.seed;
+  if (!o.texts.empty() || o.samples > 0 || o.length > 0 || o.seed >= 0) {
+    if (!recipe.calibration) recipe.calibration.emplace();
+    if (!o.texts.empty()) recipe.calibration->texts = o.texts;
+    if (o.samples > 0) recipe.calibration->samples = o.samples;
+    if (o.length > 0) recipe.calibration->length = o.length;
+    if (o.seed >= 0) recipe.calibration->seed = o.seed;
+  }
   return recipe;
 }
 
@@ -184,7 +192,7 @@ void add_compress(CLI::App& verb) {
   verb.add_option("--scheme", o.scheme,
                   "Scheme of the blocks' linears: w4g64, w8g32, w3g32-asym, w8c, bf16, ...");
   verb.add_option("--method", o.method,
-                  "How to round: rtn (default; the same as search), minmax, shrink, search, hqq");
+                  "How to round: rtn (default; the same as search), minmax, shrink, search, hqq, gptq");
   verb.add_option("--layers", o.layers,
                   "NAME=SCHEME or re:EXPRESSION=SCHEME for some matrices; the last match counts")
       ->expected(1)
@@ -200,7 +208,15 @@ void add_compress(CLI::App& verb) {
                 "Only what compressed-tensors reads (default), or Farthing's own kind");
   verb.add_flag("--uniform-fused", o.uniform_fused,
                 "One scheme for q, k, v; for gate, up; for a layer's experts (vLLM needs it)");
-  verb.add_option("--seed", o.seed, "Seed of what is random in a step");
+  verb.add_option("--text", o.texts,
+                  "Calibration data: text, JSON lines or conversations, FILE or FILE=WEIGHT "
+                  "(default: the built-in texts)")
+      ->expected(1)
+      ->take_all();
+  verb.add_option("--samples", o.samples, "Calibration samples (128)")->check(CLI::PositiveNumber);
+  verb.add_option("--length", o.length, "Tokens of a calibration sample (512)")
+      ->check(CLI::PositiveNumber);
+  verb.add_option("--seed", o.seed, "Seed of the calibration samples and of what is random");
   verb.add_option("--memory-limit", o.memory_limit, "Memory to stay within, as in 8GB");
   verb.add_option("--shard-size", o.shard_size,
                   "Least size of a file of weights, and of what is done again after a kill (32MB)");

@@ -30,7 +30,7 @@ class Hqq final : public Step {
               : "hqq searches zero points");
     }
   }
-  std::unique_ptr<Rounder> rounder(const PlannedUnit&,
+  std::unique_ptr<Rounder> rounder(Runtime&, const PlannedUnit&,
                                    const calibrate::LinearStatistics*) override {
     return std::make_unique<HqqRounder>();
   }

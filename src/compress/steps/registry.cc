@@ -19,6 +19,7 @@ constexpr std::array kMethods = {
     Method{"shrink", "rtn", "range", "shrink"},
     Method{"minmax", "rtn", "range", "minmax"},
     Method{"hqq", "hqq", "", ""},
+    Method{"gptq", "gptq", "", ""},
 };
 
 std::vector<std::string_view> step_names() {
@@ -39,7 +40,7 @@ const StepRow& find_step(const StepSetting& setting) {
 }  // namespace
 
 std::span<const StepRow> step_table() {
-  static const std::array kTable = {round_to_nearest_step(), hqq_step()};
+  static const std::array kTable = {round_to_nearest_step(), hqq_step(), gptq_step()};
   return kTable;
 }
 

@@ -31,7 +31,7 @@ class NearestRounder final : public Rounder {
 class RoundToNearest final : public Step {
  public:
   explicit RoundToNearest(RoundMethod method) : method_(method) {}
-  std::unique_ptr<Rounder> rounder(const PlannedUnit&,
+  std::unique_ptr<Rounder> rounder(Runtime&, const PlannedUnit&,
                                    const calibrate::LinearStatistics*) override {
     return std::make_unique<NearestRounder>(method_);
   }
@@ -41,19 +41,30 @@ class RoundToNearest final : public Step {
 };
 
 std::unique_ptr<Step> make(const Setting& options) {
-  RoundMethod method = kMethods[0];
-  if (const Setting* range = options.find("range")) {
-    const std::string& name = text_of(*range, "range");
-    const auto found = std::find(kRanges.begin(), kRanges.end(), name);
-    if (found == kRanges.end())
-      bad_input("{}: range of rtn must be one of {}; got {}", range->where, join(kRanges, ", "),
-                printable(name));
-    method = kMethods[static_cast<std::size_t>(found - kRanges.begin())];
-  }
-  return std::make_unique<RoundToNearest>(method);
+  const Setting* range = options.find("range");
+  return std::make_unique<RoundToNearest>(range != nullptr ? range_of(*range, "rtn")
+                                                           : kMethods[0]);
 }
 
 }  // namespace
+
+std::unique_ptr<Rounder> nearest_rounder(RoundMethod method) {
+  return std::make_unique<NearestRounder>(method);
+}
+
+std::size_t choice_of(const Setting& setting, std::string_view what,
+                      std::span<const std::string_view> names) {
+  const std::string& name = text_of(setting, what);
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end())
+    bad_input("{}: {} must be one of {}; got {}", setting.where, what, join(names, ", "),
+              printable(name));
+  return static_cast<std::size_t>(found - names.begin());
+}
+
+RoundMethod range_of(const Setting& setting, std::string_view step) {
+  return kMethods[choice_of(setting, fmt::format("range of {}", step), kRanges)];
+}
 
 StepRow round_to_nearest_step() {
   return {.name = "rtn",

@@ -2,10 +2,20 @@
 #pragma once
 
 #include "compress/step.h"
+#include "formats/format.h"
 
 namespace farthing::compress {
 
 StepRow round_to_nearest_step();  // round_to_nearest.cc
 StepRow hqq_step();               // hqq.cc
+StepRow gptq_step();              // gptq.cc
+
+// What steps share with round_to_nearest.cc.
+std::unique_ptr<Rounder> nearest_rounder(RoundMethod method);
+// "search", "shrink" or "minmax". Error: bad input, naming the step.
+RoundMethod range_of(const Setting& setting, std::string_view step);
+// The index of one of the names. Error: bad input, naming `what` and the names.
+std::size_t choice_of(const Setting& setting, std::string_view what,
+                      std::span<const std::string_view> names);
 
 }  // namespace farthing::compress

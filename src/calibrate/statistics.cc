@@ -1,0 +1,126 @@
+#include "calibrate/statistics.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "core/error.h"
+#include "kernels/dense/dense.h"
+
+namespace farthing::calibrate {
+namespace {
+
+void clear(MatrixView<float> m) {
+  std::memset(m.data, 0, static_cast<std::size_t>(m.rows * m.cols) * sizeof(float));
+}
+
+}  // namespace
+
+float LinearStatistics::peak(std::int64_t j) const {
+  const auto i = static_cast<std::size_t>(j);
+  return std::max(std::abs(least[i]), std::abs(most[i]));
+}
+
+Accumulator::Accumulator(std::int64_t inputs, unsigned wanted)
+    : inputs_(inputs),
+      wanted_(wanted),
+      magnitude_(static_cast<std::size_t>(inputs)),
+      square_(static_cast<std::size_t>(inputs)),
+      least_(static_cast<std::size_t>(inputs), std::numeric_limits<float>::max()),
+      most_(static_cast<std::size_t>(inputs), std::numeric_limits<float>::lowest()) {
+  if ((wanted & kHessian) != 0) clear(hessian_.resize(inputs, inputs));
+  if ((wanted & kDrift) != 0) clear(drift_.resize(inputs, inputs));
+}
+
+std::uint64_t Accumulator::bytes(std::int64_t inputs, unsigned wanted) {
+  const auto n = static_cast<std::uint64_t>(inputs);
+  const std::uint64_t matrices =
+      ((wanted & kHessian) != 0 ? 1u : 0u) + ((wanted & kDrift) != 0 ? 1u : 0u);
+  return n * n * sizeof(float) * matrices + 24 * n + 2 * kPiece * n * sizeof(float);
+}
+
+void Accumulator::add_moments(Runtime& runtime, MatrixView<const float> x) {
+  runtime.parallel(inputs_, 64, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t t = 0; t < x.rows; ++t) {
+      const float* row = x.row_data(t);
+      for (std::int64_t j = begin; j < end; ++j) {
+        const auto i = static_cast<std::size_t>(j);
+        const double value = row[j];
+        magnitude_[i] += std::abs(value);
+        square_[i] += value * value;
+        least_[i] = std::min(least_[i], row[j]);
+        most_[i] = std::max(most_[i], row[j]);
+      }
+    }
+  });
+  for (std::int64_t j = 0; j < inputs_; ++j)
+    if (!std::isfinite(square_[static_cast<std::size_t>(j)]))
+      bad_input(
+          "calibration gives input {} of a linear a value that is not finite; the weights or the "
+          "data overflow: check the model with eval first",
+          j);
+}
+
+void Accumulator::add(Runtime& runtime, MatrixView<const float> x,
+                      MatrixView<const float> reference) {
+  assert(x.cols == inputs_);
+  tokens_ += x.rows;
+  add_moments(runtime, x);
+  if ((wanted_ & (kHessian | kDrift)) == 0) return;
+  for (std::int64_t first = 0; first < x.rows; first += kPiece) {
+    const auto piece = x.rows_from(first, std::min(kPiece, x.rows - first));
+    const auto turned = turned_.resize(inputs_, piece.rows);
+    if ((wanted_ & kHessian) != 0) {
+      kernels::transpose(runtime, piece, turned);
+      kernels::add_product(runtime, turned, piece, hessian_.view(), 1.0f,
+                           kernels::Triangle::kUpper);
+    }
+    if ((wanted_ & kDrift) == 0) continue;
+    const auto difference = difference_.resize(piece.rows, inputs_);
+    for (std::int64_t t = 0; t < piece.rows; ++t) {
+      const float* was = reference.row_data(first + t);
+      const float* is = piece.row_data(t);
+      float* to = difference.row_data(t);
+      for (std::int64_t j = 0; j < inputs_; ++j) to[j] = was[j] - is[j];
+    }
+    kernels::transpose(runtime, difference, turned);
+    kernels::add_product(runtime, turned, piece, drift_.view());
+  }
+}
+
+LinearStatistics Accumulator::finish(Runtime& runtime) {
+  LinearStatistics s;
+  s.tokens = tokens_;
+  const double count = tokens_ > 0 ? 1.0 / static_cast<double>(tokens_) : 0.0;
+  for (std::size_t i = 0; i < magnitude_.size(); ++i) {
+    s.mean_magnitude.push_back(static_cast<float>(magnitude_[i] * count));
+    s.square.push_back(static_cast<float>(square_[i] * count));
+  }
+  if (tokens_ == 0) least_.assign(least_.size(), 0), most_.assign(most_.size(), 0);
+  s.least = std::move(least_);
+  s.most = std::move(most_);
+  const auto scale = static_cast<float>(count);
+  if ((wanted_ & kHessian) != 0) {
+    const auto h = hessian_.view();
+    runtime.parallel(inputs_, 16, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t r = begin; r < end; ++r)
+        for (std::int64_t c = r; c < inputs_; ++c) h.row_data(r)[c] *= scale;
+    });
+    runtime.parallel(inputs_, 16, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t r = begin; r < end; ++r)
+        for (std::int64_t c = 0; c < r; ++c) h.row_data(r)[c] = h.row_data(c)[r];
+    });
+    s.hessian = std::move(hessian_);
+  }
+  if ((wanted_ & kDrift) != 0) {
+    const auto d = drift_.view();
+    for (std::int64_t r = 0; r < inputs_; ++r)
+      for (std::int64_t c = 0; c < inputs_; ++c) d.row_data(r)[c] *= scale;
+    s.drift = std::move(drift_);
+  }
+  return s;
+}
+
+}  // namespace farthing::calibrate

@@ -1,0 +1,57 @@
+// What calibration data says about the inputs of one linear.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/runtime.h"
+#include "tensor/matrix_view.h"
+
+namespace farthing::calibrate {
+
+// What a step wants to know, as bits.
+enum Statistic : unsigned {
+  kNoStatistics = 0,
+  kMoments = 1,  // the vectors of LinearStatistics
+  kHessian = 2,  // mean of x x^T
+  kDrift = 4,    // mean of (x_float - x) x^T, for asymmetric calibration (Li et al., 2025, GPTAQ)
+};
+
+// All means are over tokens.
+struct LinearStatistics {
+  std::int64_t tokens = 0;
+  std::vector<float> mean_magnitude;  // (in) mean |x_j|
+  std::vector<float> square;          // (in) mean x_j^2, the diagonal of the Hessian
+  std::vector<float> least, most;     // (in)
+  Matrix<float> hessian;              // (in, in), symmetric; empty when it was not asked for
+  Matrix<float> drift;                // (in, in); empty when it was not asked for
+
+  float peak(std::int64_t j) const;  // max |x_j|
+};
+
+// Adds up the inputs of one linear. Sums run over tokens in the order in which they come, so that
+// neither the cut into pieces of whole multiples of kPiece nor threads change a bit.
+class Accumulator {
+ public:
+  static constexpr std::int64_t kPiece = 256;  // tokens
+
+  Accumulator(std::int64_t inputs, unsigned wanted);
+  // x (tokens, in). reference: the same tokens' inputs in the float model, for kDrift. Error: bad
+  // input for an input that is not finite, naming its feature.
+  void add(Runtime& runtime, MatrixView<const float> x, MatrixView<const float> reference = {});
+  LinearStatistics finish(Runtime& runtime);
+  unsigned wanted() const { return wanted_; }
+  static std::uint64_t bytes(std::int64_t inputs, unsigned wanted);
+
+ private:
+  void add_moments(Runtime& runtime, MatrixView<const float> x);
+
+  std::int64_t inputs_, tokens_ = 0;
+  unsigned wanted_;
+  std::vector<double> magnitude_, square_;
+  std::vector<float> least_, most_;
+  Matrix<float> hessian_, drift_;  // upper triangle; whole
+  Matrix<float> turned_, difference_;
+};
+
+}  // namespace farthing::calibrate

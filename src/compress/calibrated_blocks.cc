@@ -1,0 +1,234 @@
+#include "compress/calibrated_blocks.h"
+
+#include <algorithm>
+#include <array>
+
+#include "compress/slab.h"
+#include "core/error.h"
+#include "core/text.h"
+#include "formats/format.h"
+#include "kernels/dense/dense.h"
+
+namespace farthing::compress {
+namespace {
+
+using calibrate::Collected;
+using calibrate::InputOf;
+using calibrate::stage_of;
+using calibrate::Wanted;
+using model::Slot;
+
+constexpr WeightScheme kFloat32 = {.element = Element::kF32, .bits = 32};
+
+calibrate::SampleRows rows_of(const calibrate::CalibrationData& data) {
+  calibrate::SampleRows rows;
+  for (const calibrate::Sample& sample : data.samples)
+    rows.lengths.push_back(std::ssize(sample.tokens));
+  return rows;
+}
+
+QuantizedTensor borrow(const QuantizedTensor& tensor) {
+  QuantizedTensor view{tensor.format, tensor.shape, tensor.scheme, {}};
+  for (const Bytes& part : tensor.parts) view.parts.push_back(Bytes::borrow(part.view()));
+  return view;
+}
+
+// Floats as a tensor that lies as the checkpoint keeps the matrix: (in, out) where it is turned.
+QuantizedTensor stored_floats(Runtime& runtime, const BlockMatrix& matrix) {
+  const auto values = matrix.values.view();
+  const bool turned = matrix.unit->turned;
+  const Shape shape = turned ? Shape{values.cols, values.rows} : Shape{values.rows, values.cols};
+  QuantizedTensor tensor = allocate_tensor(shape, kFloat32);
+  const MatrixView<float> to(reinterpret_cast<float*>(tensor.parts[0].writable().data()),
+                             shape.rows, shape.cols);
+  if (turned)
+    kernels::transpose(runtime, values, to);
+  else
+    std::copy_n(values.data, values.rows * values.cols, to.data);
+  return tensor;
+}
+
+}  // namespace
+
+CalibratedBlocks::CalibratedBlocks(Runtime& runtime, const model::TensorMap& map, const Plan& plan,
+                                   std::span<const std::unique_ptr<Step>> steps,
+                                   const calibrate::CalibrationData& data,
+                                   const CalibrationOptions& options)
+    : runtime_(runtime),
+      map_(map),
+      plan_(plan),
+      steps_(steps),
+      options_(options),
+      samples_(rows_of(data)),
+      overlay_(map.checkpoint()),
+      float_overlay_(map.checkpoint()),
+      runner_(runtime, samples_, kernels::parse_kv_type(options.kv)) {
+  for (const PlannedUnit& unit : plan.units)
+    has_reference_ |= (wanted_of(unit) & calibrate::kDrift) != 0;
+  std::vector<cache::Token> tokens;
+  for (const calibrate::Sample& sample : data.samples)
+    tokens.insert(tokens.end(), sample.tokens.begin(), sample.tokens.end());
+  const std::int64_t count = samples_.tokens(), hidden = map.config().hidden;
+  const auto start = [&](const io::Checkpoint& checkpoint, auto& model, auto& states) {
+    model = model::Model::load(runtime_, checkpoint, {}, true);
+    states = std::make_unique<calibrate::HiddenStates>(count, hidden, options_.spill);
+    runner_.embed(*model, tokens, *states);
+  };
+  start(overlay_, model_, states_);
+  if (has_reference_) start(float_overlay_, reference_, reference_states_);
+}
+
+CalibratedBlocks::~CalibratedBlocks() = default;
+
+unsigned CalibratedBlocks::wanted_of(const PlannedUnit& unit) const {
+  if (unit.keep || stage_of(unit.unit.slot) == Slot::kNone) return calibrate::kNoStatistics;
+  unsigned wanted = calibrate::kNoStatistics;
+  for (const auto& step : steps_) wanted |= step->statistics(unit);
+  return wanted;
+}
+
+void CalibratedBlocks::put_edits(const Block& block, io::OverlayCheckpoint& overlay) {
+  for (const auto& [place, matrix] : block.matrices())
+    if (matrix->edited) overlay.put(place.first, place.second, stored_floats(runtime_, *matrix));
+}
+
+// Steps that change weights see the block as it is, with what enters its linears.
+void CalibratedBlocks::transform(Block& block) {
+  unsigned bits = calibrate::kNoStatistics;
+  bool any = false;
+  for (const auto& step : steps_) {
+    any |= step->transforms();
+    bits |= step->transform_statistics();
+  }
+  if (!any) return;
+  for (const auto& step : steps_) {
+    if (!step->transforms()) continue;
+    if (step->transform_statistics() != calibrate::kNoStatistics) {
+      Wanted wanted;
+      for (const Block::Place& place : block.places())
+        if (const Slot stage = stage_of(place.unit->unit.slot); stage != Slot::kNone)
+          wanted[{stage, place.expert}] |= step->transform_statistics();
+      block.set_inputs(runner_.collect(*model_, block.layer(), *states_, wanted));
+    }
+    step->transform(runtime_, block);
+    put_edits(block, overlay_);
+    put_edits(block, float_overlay_);
+    for (const auto& [name, vector] : block.vectors()) {
+      overlay_.put(name, 0, borrow(vector));
+      float_overlay_.put(name, 0, borrow(vector));
+    }
+    model_->blocks().forget();
+    if (reference_ != nullptr) reference_->blocks().forget();
+  }
+  block.set_inputs({});
+}
+
+void CalibratedBlocks::round_matrix(Block& block, const Block::Place& place,
+                                    const calibrate::LinearStatistics* inputs,
+                                    FinishedMatrix& to) {
+  const PlannedUnit& unit = *place.unit;
+  std::unique_ptr<Rounder> rounder;  // the last step that rounds this matrix
+  for (const auto& step : steps_)
+    if (auto made = step->rounder(runtime_, unit, inputs)) rounder = std::move(made);
+  if (rounder == nullptr)
+    throw Error(Fault::kInternal, fmt::format("{}: no step rounds it", unit.base));
+  Matrix<float> turned;
+  auto values = block.load(place).values.view();
+  if (unit.turned && !unit.is_compressed()) {  // floats stay turned as they were
+    kernels::transpose(runtime_, values, turned.resize(values.cols, values.rows));
+    values = turned.view();
+  }
+  QuantizedTensor made = allocate_tensor({values.rows, values.cols}, unit.scheme);
+  try {
+    runtime_.parallel(values.rows, rounder->grain(), [&](std::int64_t begin, std::int64_t end) {
+      rounder->round(begin, values.rows_from(begin, end - begin), made, begin);
+    });
+  } catch (const Error& error) {
+    throw Error(error.fault, fmt::format("{}: {}", unit.base, error.what()));
+  }
+  add_rounding_error(runtime_, made, values, to.result);
+  to.slices.push_back(std::move(made));
+}
+
+void CalibratedBlocks::put_finished(const FinishedMatrix& matrix) {
+  for (int slice = 0; slice < matrix.unit->slices; ++slice)
+    overlay_.put(matrix.unit->base, slice,
+                 borrow(matrix.slices[static_cast<std::size_t>(slice)]),
+                 matrix.unit->activations);
+}
+
+void CalibratedBlocks::round_stage(Block& block, Slot stage, const Collected& collected,
+                                   FinishedBlock& finished) {
+  for (const Block::Place& place : block.places()) {
+    const PlannedUnit& unit = *place.unit;
+    if (unit.keep || stage_of(unit.unit.slot) != stage) continue;
+    if (place.slice == 0) finished.matrices.push_back({&unit, {}, {.base = unit.base}});
+    FinishedMatrix& to = finished.matrices.back();
+    const auto inputs = collected.find({stage, place.expert});
+    round_matrix(block, place, inputs == collected.end() ? nullptr : &inputs->second, to);
+    if (place.slice + 1 == unit.slices) put_finished(to);
+  }
+}
+
+FinishedBlock CalibratedBlocks::compress(int layer) {
+  overlay_.clear();
+  float_overlay_.clear();
+  model_->blocks().forget();
+  FinishedBlock finished;
+  {
+    Block block(runtime_, map_, plan_, layer);
+    transform(block);
+    const calibrate::BlockRunner::Reference reference{
+        has_reference_ ? *reference_ : *model_, has_reference_ ? *reference_states_ : *states_};
+    const auto collect = [&](std::span<const Slot> stages) {
+      Wanted wanted;
+      for (const Block::Place& place : block.places()) {
+        const Slot stage = stage_of(place.unit->unit.slot);
+        const unsigned bits = wanted_of(*place.unit);
+        if (bits != 0 && std::find(stages.begin(), stages.end(), stage) != stages.end())
+          wanted[{stage, place.expert}] |= bits;
+      }
+      if (wanted.empty()) return Collected{};
+      return runner_.collect(*model_, layer, *states_, wanted,
+                             has_reference_ ? &reference : nullptr);
+    };
+    Collected collected;
+    if (!options_.sequential) collected = collect(calibrate::kStages);
+    for (const Slot stage : calibrate::kStages) {
+      if (options_.sequential) collected = collect(std::array{stage});
+      round_stage(block, stage, collected, finished);
+      if (options_.sequential) model_->blocks().forget();
+    }
+    round_stage(block, Slot::kNone, {}, finished);  // a router that a rule names
+    for (auto& [name, vector] : block.vectors())
+      finished.vectors.insert_or_assign(name, std::move(vector));
+    for (const auto& [name, vector] : finished.vectors) {
+      overlay_.put(name, 0, borrow(vector));
+      float_overlay_.put(name, 0, borrow(vector));
+    }
+  }
+  advance(layer);
+  return finished;
+}
+
+void CalibratedBlocks::replay(int layer, const FinishedBlock& finished) {
+  overlay_.clear();
+  float_overlay_.clear();
+  for (const FinishedMatrix& matrix : finished.matrices) put_finished(matrix);
+  for (const auto& [name, vector] : finished.vectors) {
+    overlay_.put(name, 0, borrow(vector));
+    float_overlay_.put(name, 0, borrow(vector));
+  }
+  advance(layer);
+}
+
+void CalibratedBlocks::advance(int layer) {
+  model_->blocks().forget();
+  runner_.advance(*model_, layer, *states_);
+  if (reference_ == nullptr) return;
+  float_overlay_.clear();  // the steps keep the model's function: as it is, it is the reference
+  reference_->blocks().forget();
+  runner_.advance(*reference_, layer, *reference_states_);
+}
+
+}  // namespace farthing::compress

@@ -1,0 +1,77 @@
+// Block streaming with calibration data: what enters each linear is measured behind the blocks, and
+// the parts of this block, that are compressed already (algorithms.md 0.1).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "calibrate/collect.h"
+#include "calibrate/data.h"
+#include "compress/block.h"
+#include "compress/step.h"
+#include "compress/stream_blocks.h"
+#include "io/overlay_checkpoint.h"
+
+namespace farthing::compress {
+
+struct FinishedMatrix {
+  const PlannedUnit* unit = nullptr;
+  std::vector<QuantizedTensor> slices;  // (out, in) each
+  UnitResult result;
+};
+
+struct FinishedBlock {
+  std::vector<FinishedMatrix> matrices;            // those that are not kept
+  std::map<std::string, QuantizedTensor> vectors;  // norms and biases that changed, by base name
+};
+
+struct CalibrationOptions {
+  bool sequential = true;    // measure anew behind each stage of a block
+  std::string kv = "fp16";   // the cache's type in the forward passes
+  std::string spill;         // directory for hidden states; "": memory
+  bool skip_first = false;
+};
+
+class CalibratedBlocks {
+ public:
+  // All are borrowed. The tokens are embedded at once.
+  CalibratedBlocks(Runtime& runtime, const model::TensorMap& map, const Plan& plan,
+                   std::span<const std::unique_ptr<Step>> steps,
+                   const calibrate::CalibrationData& data, const CalibrationOptions& options);
+  ~CalibratedBlocks();
+
+  // Compresses a block and takes the samples through the result; blocks come in order.
+  FinishedBlock compress(int layer);
+  // Takes the samples through a block that an earlier run has finished.
+  void replay(int layer, const FinishedBlock& finished);
+
+  static std::uint64_t memory_need(const model::TensorMap& map, const Plan& plan,
+                                   std::span<const std::unique_ptr<Step>> steps,
+                                   const calibrate::CalibrationData& data, bool spill);
+
+ private:
+  void transform(Block& block);
+  void put_edits(const Block& block, io::OverlayCheckpoint& overlay);
+  unsigned wanted_of(const PlannedUnit& unit) const;
+  void round_stage(Block& block, model::Slot stage, const calibrate::Collected& collected,
+                   FinishedBlock& finished);
+  void round_matrix(Block& block, const Block::Place& place,
+                    const calibrate::LinearStatistics* inputs, FinishedMatrix& to);
+  void put_finished(const FinishedMatrix& matrix);
+  void advance(int layer);
+
+  Runtime& runtime_;
+  const model::TensorMap& map_;
+  const Plan& plan_;
+  std::span<const std::unique_ptr<Step>> steps_;
+  CalibrationOptions options_;
+  calibrate::SampleRows samples_;
+  bool has_reference_ = false;
+  io::OverlayCheckpoint overlay_, float_overlay_;  // compressed; with the steps' edits only
+  std::unique_ptr<model::Model> model_, reference_;
+  std::unique_ptr<calibrate::HiddenStates> states_, reference_states_;
+  calibrate::BlockRunner runner_;
+};
+
+}  // namespace farthing::compress
