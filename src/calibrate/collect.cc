@@ -49,8 +49,8 @@ class Capture final : public model::Tap {
 
 class Collector final : public model::Tap {
  public:
-  Collector(Runtime& runtime, const Wanted& wanted)
-      : runtime_(runtime), wanted_(wanted), last_(last_stage(wanted)) {}
+  Collector(Runtime& runtime, const Wanted& wanted, std::int64_t expected)
+      : runtime_(runtime), wanted_(wanted), expected_(expected), last_(last_stage(wanted)) {}
   bool wants(Site site) override {
     return is_linear_input(site) && wanted_.contains({site.slot, site.expert});
   }
@@ -59,7 +59,7 @@ class Collector final : public model::Tap {
     unsigned bits = wanted_.at(input);
     if (site.expert >= 0) bits &= ~static_cast<unsigned>(kDrift);
     auto& sum = sums_[input];
-    if (sum == nullptr) sum = std::make_unique<Accumulator>(values.cols, bits);
+    if (sum == nullptr) sum = std::make_unique<Accumulator>(values.cols, bits, expected_);
     sum->add(runtime_, values,
              reference_ == nullptr ? MatrixView<const float>{} : reference_->kept(site.slot));
   }
@@ -74,6 +74,7 @@ class Collector final : public model::Tap {
  private:
   Runtime& runtime_;
   const Wanted& wanted_;
+  std::int64_t expected_;
   Slot last_;
   const Capture* reference_ = nullptr;
   std::map<InputOf, std::unique_ptr<Accumulator>> sums_;
@@ -157,7 +158,7 @@ void BlockRunner::advance(model::Model& model, int layer, HiddenStates& states) 
 
 Collected BlockRunner::collect(model::Model& model, int layer, const HiddenStates& states,
                                const Wanted& wanted, const Reference* reference) {
-  Collector collector(runtime_, wanted);
+  Collector collector(runtime_, wanted, samples_.tokens());
   const auto copy_of = [&](const HiddenStates& from, const Chunk& chunk) {
     const auto rows = from.view().rows_from(chunk.first_row, chunk.rows);
     const auto to = scratch_.resize(rows.rows, rows.cols);

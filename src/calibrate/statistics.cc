@@ -23,13 +23,14 @@ float LinearStatistics::peak(std::int64_t j) const {
   return std::max(std::abs(least[i]), std::abs(most[i]));
 }
 
-Accumulator::Accumulator(std::int64_t inputs, unsigned wanted)
+Accumulator::Accumulator(std::int64_t inputs, unsigned wanted, std::int64_t expected)
     : inputs_(inputs),
       wanted_(wanted),
       magnitude_(static_cast<std::size_t>(inputs)),
       square_(static_cast<std::size_t>(inputs)),
       least_(static_cast<std::size_t>(inputs), std::numeric_limits<float>::max()),
-      most_(static_cast<std::size_t>(inputs), std::numeric_limits<float>::lowest()) {
+      most_(static_cast<std::size_t>(inputs), std::numeric_limits<float>::lowest()),
+      stride_(std::max<std::int64_t>(1, (expected + kSampleTokens - 1) / kSampleTokens) | 1) {
   if ((wanted & kHessian) != 0) clear(hessian_.resize(inputs, inputs));
   if ((wanted & kDrift) != 0) clear(drift_.resize(inputs, inputs));
 }
@@ -63,9 +64,15 @@ void Accumulator::add_moments(Runtime& runtime, MatrixView<const float> x) {
           j);
 }
 
+void Accumulator::add_sample(MatrixView<const float> x) {
+  for (std::int64_t t = 0; t < x.rows; ++t)
+    if ((tokens_ + t) % stride_ == 0) sample_.insert(sample_.end(), x.row(t).begin(), x.row(t).end());
+}
+
 void Accumulator::add(Runtime& runtime, MatrixView<const float> x,
                       MatrixView<const float> reference) {
   assert(x.cols == inputs_);
+  if ((wanted_ & kSample) != 0) add_sample(x);
   tokens_ += x.rows;
   add_moments(runtime, x);
   if ((wanted_ & (kHessian | kDrift)) == 0) return;
@@ -99,6 +106,10 @@ LinearStatistics Accumulator::finish(Runtime& runtime) {
     s.square.push_back(static_cast<float>(square_[i] * count));
   }
   if (tokens_ == 0) least_.assign(least_.size(), 0), most_.assign(most_.size(), 0);
+  if ((wanted_ & kSample) != 0) {
+    const auto rows = static_cast<std::int64_t>(sample_.size()) / inputs_;
+    std::copy(sample_.begin(), sample_.end(), s.sample.resize(rows, inputs_).data);
+  }
   s.least = std::move(least_);
   s.most = std::move(most_);
   const auto scale = static_cast<float>(count);

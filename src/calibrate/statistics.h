@@ -15,6 +15,7 @@ enum Statistic : unsigned {
   kMoments = 1,  // the vectors of LinearStatistics
   kHessian = 2,  // mean of x x^T
   kDrift = 4,    // mean of (x_float - x) x^T, for asymmetric calibration (Li et al., 2025, GPTAQ)
+  kSample = 8,   // some of the tokens themselves
 };
 
 // All means are over tokens.
@@ -25,6 +26,7 @@ struct LinearStatistics {
   std::vector<float> least, most;     // (in)
   Matrix<float> hessian;              // (in, in), symmetric; empty when it was not asked for
   Matrix<float> drift;                // (in, in); empty when it was not asked for
+  Matrix<float> sample;               // (at most kSampleTokens, in), spread over all tokens
 
   float peak(std::int64_t j) const;  // max |x_j|
 };
@@ -34,8 +36,10 @@ struct LinearStatistics {
 class Accumulator {
  public:
   static constexpr std::int64_t kPiece = 256;  // tokens
+  static constexpr std::int64_t kSampleTokens = 512;
 
-  Accumulator(std::int64_t inputs, unsigned wanted);
+  // expected: tokens that will come, which decides which of them the sample takes.
+  Accumulator(std::int64_t inputs, unsigned wanted, std::int64_t expected);
   // x (tokens, in). reference: the same tokens' inputs in the float model, for kDrift. Error: bad
   // input for an input that is not finite, naming its feature.
   void add(Runtime& runtime, MatrixView<const float> x, MatrixView<const float> reference = {});
@@ -45,6 +49,7 @@ class Accumulator {
 
  private:
   void add_moments(Runtime& runtime, MatrixView<const float> x);
+  void add_sample(MatrixView<const float> x);
 
   std::int64_t inputs_, tokens_ = 0;
   unsigned wanted_;
@@ -52,6 +57,8 @@ class Accumulator {
   std::vector<float> least_, most_;
   Matrix<float> hessian_, drift_;  // upper triangle; whole
   Matrix<float> turned_, difference_;
+  std::int64_t stride_;  // of the sample's tokens; odd, so that all positions of windows occur
+  std::vector<float> sample_;
 };
 
 }  // namespace farthing::calibrate

@@ -66,7 +66,7 @@ std::span<const StepRow> step_table();
 // input for an unknown step or option (names the nearest) and for two steps that round.
 std::vector<std::unique_ptr<Step>> make_steps(Recipe& recipe);
 
-// --method: a name and the step it is short for. Error: usage, lists what is known.
-StepSetting step_of_method(std::string_view method);
+// --method: names joined by "+", and the steps they are short for. Error: usage, lists what is known.
+std::vector<StepSetting> steps_of_method(std::string_view method);
 
 }  // namespace farthing::compress

@@ -19,8 +19,19 @@ constexpr std::array kMethods = {
     Method{"shrink", "rtn", "range", "shrink"},
     Method{"minmax", "rtn", "range", "minmax"},
     Method{"hqq", "hqq", "", ""},
+    Method{"smooth", "smooth", "", ""},
+    Method{"awq", "awq", "", ""},
     Method{"gptq", "gptq", "", ""},
+    Method{"gptaq", "gptq", "asymmetric_calibration", "0.25"},
 };
+
+Setting option(std::string_view key, std::string_view value, const std::string& where) {
+  Setting options;
+  options.kind = Setting::Kind::kMap;
+  options.where = where;
+  options.members.emplace_back(key, scalar_setting(std::string(value), where));
+  return options;
+}
 
 std::vector<std::string_view> step_names() {
   std::vector<std::string_view> names;
@@ -37,10 +48,24 @@ const StepRow& find_step(const StepSetting& setting) {
             join(names, ", "), nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest));
 }
 
+StepSetting step_of(std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const Method& method : kMethods) {
+    names.push_back(method.name);
+    if (method.name != name) continue;
+    StepSetting setting{std::string(method.step), {}, "--method"};
+    if (!method.key.empty()) setting.options = option(method.key, method.value, "--method");
+    return setting;
+  }
+  usage_error("--method: unknown method \"{}\"; known: {}; several are joined by +, as awq+gptq",
+              printable(name), join(names, ", "));
+}
+
 }  // namespace
 
 std::span<const StepRow> step_table() {
-  static const std::array kTable = {round_to_nearest_step(), hqq_step(), gptq_step()};
+  static const std::array kTable = {round_to_nearest_step(), hqq_step(), smooth_step(), awq_step(),
+                                     gptq_step()};
   return kTable;
 }
 
@@ -58,26 +83,25 @@ std::vector<std::unique_ptr<Step>> make_steps(Recipe& recipe) {
     steps.push_back(row.make(setting.options));
   }
   if (rounding == nullptr) {
-    recipe.steps.push_back({"rtn", {}, "the default"});
-    steps.push_back(find_step(recipe.steps.back()).make({}));
+    StepSetting nearest{"rtn", {}, "the default"};
+    const bool has_data = std::any_of(steps.begin(), steps.end(), [](const auto& step) {
+      return step->transform_statistics() != calibrate::kNoStatistics;
+    });
+    if (has_data) nearest.options = option("importance", "activations", nearest.where);
+    recipe.steps.push_back(nearest);
+    steps.push_back(find_step(nearest).make(nearest.options));
   }
   return steps;
 }
 
-StepSetting step_of_method(std::string_view name) {
-  std::vector<std::string_view> names;
-  for (const Method& method : kMethods) {
-    names.push_back(method.name);
-    if (method.name != name) continue;
-    StepSetting setting{std::string(method.step), {}, "--method"};
-    if (!method.key.empty()) {
-      setting.options.kind = Setting::Kind::kMap;
-      setting.options.members.emplace_back(method.key,
-                                           scalar_setting(std::string(method.value), "--method"));
-    }
-    return setting;
+std::vector<StepSetting> steps_of_method(std::string_view name) {
+  std::vector<StepSetting> steps;
+  for (std::size_t begin = 0; begin <= name.size();) {
+    const std::size_t end = std::min(name.find('+', begin), name.size());
+    steps.push_back(step_of(name.substr(begin, end - begin)));
+    begin = end + 1;
   }
-  usage_error("--method: unknown method \"{}\"; known: {}", printable(name), join(names, ", "));
+  return steps;
 }
 
 }  // namespace farthing::compress

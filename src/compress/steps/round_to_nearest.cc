@@ -11,45 +11,57 @@
 namespace farthing::compress {
 namespace {
 
-constexpr std::array<std::string_view, 1> kKeys = {"range"};
+constexpr std::array<std::string_view, 2> kKeys = {"range", "importance"};
+constexpr std::array<std::string_view, 2> kImportances = {"none", "activations"};
 constexpr std::array<std::string_view, 3> kRanges = {"search", "shrink", "minmax"};
 constexpr std::array kMethods = {RoundMethod::kScaleSearch, RoundMethod::kShrink,
                                  RoundMethod::kMinMax};
 
 class NearestRounder final : public Rounder {
  public:
-  explicit NearestRounder(RoundMethod method) : options_{.method = method, .importance = {}} {}
+  NearestRounder(RoundMethod method, std::vector<float> importance)
+      : importance_(std::move(importance)),
+        options_{.method = method, .importance = importance_} {}
   void round(std::int64_t, MatrixView<const float> rows, QuantizedTensor& out,
              std::int64_t out_first) const override {
     out.format->quantize(out, out_first, rows, options_);
   }
 
  private:
+  std::vector<float> importance_;  // mean square of each input; empty: all count alike
   RoundOptions options_;
 };
 
 class RoundToNearest final : public Step {
  public:
-  explicit RoundToNearest(RoundMethod method) : method_(method) {}
+  RoundToNearest(RoundMethod method, bool weighted) : method_(method), weighted_(weighted) {}
+  unsigned statistics(const PlannedUnit& unit) const override {
+    return weighted_ && unit.is_compressed() ? calibrate::kMoments : calibrate::kNoStatistics;
+  }
   std::unique_ptr<Rounder> rounder(Runtime&, const PlannedUnit&,
-                                   const calibrate::LinearStatistics*) override {
-    return std::make_unique<NearestRounder>(method_);
+                                   const calibrate::LinearStatistics* inputs) override {
+    const bool weighs = weighted_ && inputs != nullptr && inputs->tokens > 0;
+    return std::make_unique<NearestRounder>(method_,
+                                            weighs ? inputs->square : std::vector<float>{});
   }
 
  private:
   RoundMethod method_;
+  bool weighted_;
 };
 
 std::unique_ptr<Step> make(const Setting& options) {
   const Setting* range = options.find("range");
-  return std::make_unique<RoundToNearest>(range != nullptr ? range_of(*range, "rtn")
-                                                           : kMethods[0]);
+  const Setting* importance = options.find("importance");
+  return std::make_unique<RoundToNearest>(
+      range != nullptr ? range_of(*range, "rtn") : kMethods[0],
+      importance != nullptr && choice_of(*importance, "importance of rtn", kImportances) == 1);
 }
 
 }  // namespace
 
 std::unique_ptr<Rounder> nearest_rounder(RoundMethod method) {
-  return std::make_unique<NearestRounder>(method);
+  return std::make_unique<NearestRounder>(method, std::vector<float>{});
 }
 
 std::size_t choice_of(const Setting& setting, std::string_view what,

@@ -8,6 +8,8 @@ namespace farthing::compress {
 
 StepRow round_to_nearest_step();  // round_to_nearest.cc
 StepRow hqq_step();               // hqq.cc
+StepRow smooth_step();            // smooth.cc
+StepRow awq_step();               // awq.cc
 StepRow gptq_step();              // gptq.cc
 
 // What steps share with round_to_nearest.cc.

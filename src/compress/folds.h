@@ -1,0 +1,36 @@
+// Where a scale of the inputs of linears can be folded into what feeds them, so that the model's
+// function stays: the architecture's rows say which norm or linear that is (TensorRow::fed_by).
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "compress/block.h"
+
+namespace farthing::compress {
+
+struct Fold {
+  model::Slot producer = model::Slot::kNone;  // kAttentionNorm, kMlpNorm, kV or kUp
+  model::Slot stage = model::Slot::kNone;     // of the consumers' inputs
+  int expert = -1;                            // whose up feeds its down
+  std::vector<BlockMatrix*> consumers = {};   // all that read it, routers too
+  // Input j is channel channel_of[j] of the producer: grouped queries read a value head together.
+  std::vector<std::int32_t> channel_of = {};
+  std::int64_t channels = 0;
+  std::string name;  // the producer's, for messages
+};
+
+// The folds of a block that keep the function: not where the producer's output is read by something
+// else (a residual stream behind a post-norm), nor through an activation that is not linear in it.
+std::vector<Fold> folds_of(Block& block);
+
+// Divides the producer's channels by `scales` (channels) and multiplies the consumers' columns.
+// Norms are rounded to the type of the file first, and the consumers take what that really divides
+// by. Channels with a scale that is not positive and finite stay.
+void apply_fold(Block& block, const Fold& fold, std::span<const float> scales);
+
+// Kept linears that read a foldable input must be written anew: for a step's prepare().
+void rewrite_consumers(Plan& plan);
+
+}  // namespace farthing::compress
