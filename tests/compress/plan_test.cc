@@ -14,7 +14,7 @@ struct Planned {
                    std::string_view method = "rtn")
       : model(tiny.write(dir)) {
     recipe.layers = std::move(rules);
-    recipe.steps.push_back(step_of_method(method));
+    recipe.steps = steps_of_method(method);
     const auto steps = make_steps(recipe);
     plan = make_plan(recipe, model.map, options);
     for (const auto& step : steps) step->prepare(plan);

@@ -108,7 +108,6 @@ const BadRecipe kBad[] = {
     {"NotYaml", "layers: [\n", "r.yaml:2: not valid YAML"},
     {"TwoStepsInOne", "steps:\n  - {rtn: {}, hqq: {}}\n", "r.yaml:2: a step must be a name"},
     {"StepWithText", "steps:\n  - rtn: fast\n", "r.yaml:2: the options of rtn must be a map"},
-    {"CalibrationWithoutText", "calibration: {samples: 3}\n", "needs text"},
     {"SamplesZero", "calibration: {text: a, samples: 0}\n", "samples must be an integer from 1"},
     {"DeepFlow", "a: " + std::string(40, '[') + std::string(40, ']'), "nested deeper than 32"},
     {"VeryDeepFlow", std::string(100'000, '['), "nested deeper than 32"},
@@ -153,9 +152,13 @@ TEST(Recipe, TheDefaultStepIsPartOfTheEffectiveRecipe) {
 }
 
 TEST(Recipe, MethodsAreShorthandForSteps) {
-  EXPECT_EQ(step_of_method("hqq").name, "hqq");
-  EXPECT_EQ(step_of_method("minmax").options.find("range")->text, "minmax");
-  EXPECT_COMPLAINT(kUsage, "known: rtn, search, shrink, minmax, hqq", step_of_method("gptq"));
+  EXPECT_EQ(steps_of_method("hqq").at(0).name, "hqq");
+  EXPECT_EQ(steps_of_method("minmax").at(0).options.find("range")->text, "minmax");
+  const auto both = steps_of_method("awq+gptq");
+  ASSERT_EQ(both.size(), 2u);
+  EXPECT_EQ(both[0].name, "awq");
+  EXPECT_EQ(both[1].name, "gptq");
+  EXPECT_COMPLAINT(kUsage, "known: rtn, search, shrink, minmax, hqq", steps_of_method("awq+gptk"));
 }
 
 TEST(Recipe, ARuleOfTheCommandLineIsCutAtItsLastEqualsSign) {

@@ -57,7 +57,9 @@ compress::Recipe make_recipe(const Options& o) {
     recipe.layers.push_back(compress::make_rule("re:.*", o.scheme, "--scheme"));
   for (const std::string& rule : o.layers)
     recipe.layers.push_back(compress::parse_layer_rule(rule, "--layers"));
-  if (!o.method.empty()) recipe.steps.push_back(compress::step_of_method(o.method));
+  if (!o.method.empty())
+    for (compress::StepSetting& step : compress::steps_of_method(o.method))
+      recipe.steps.push_back(std::move(step));
   if (!o.activations.empty()) recipe.activations = parse_activation_mode(o.activations);
   if (!o.kv.empty()) {
     compress::check_kv_name(o.kv, "--kv");
@@ -192,7 +194,8 @@ void add_compress(CLI::App& verb) {
   verb.add_option("--scheme", o.scheme,
                   "Scheme of the blocks' linears: w4g64, w8g32, w3g32-asym, w8c, bf16, ...");
   verb.add_option("--method", o.method,
-                  "How to round: rtn (default; the same as search), minmax, shrink, search, hqq, gptq");
+                  "How to compress: rtn (default; the same as search), minmax, shrink, search, hqq, smooth, "
+                  "awq, gptq, gptaq; several joined, as awq+gptq");
   verb.add_option("--layers", o.layers,
                   "NAME=SCHEME or re:EXPRESSION=SCHEME for some matrices; the last match counts")
       ->expected(1)
