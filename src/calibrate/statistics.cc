@@ -66,7 +66,8 @@ void Accumulator::add_moments(Runtime& runtime, MatrixView<const float> x) {
 
 void Accumulator::add_sample(MatrixView<const float> x) {
   for (std::int64_t t = 0; t < x.rows; ++t)
-    if ((tokens_ + t) % stride_ == 0) sample_.insert(sample_.end(), x.row(t).begin(), x.row(t).end());
+    if ((tokens_ + t) % stride_ == 0)
+      sample_.insert(sample_.end(), x.row(t).begin(), x.row(t).end());
 }
 
 void Accumulator::add(Runtime& runtime, MatrixView<const float> x,

@@ -70,8 +70,7 @@ std::vector<float> Block::vector(const std::string& name) const {
   const auto found = vectors_.find(name);
   if (found == vectors_.end()) return map_.load_vector(name);
   std::vector<float> values(static_cast<std::size_t>(found->second.shape.cols));
-  found->second.format->dequantize(found->second, 0,
-                                   {values.data(), 1, found->second.shape.cols});
+  found->second.format->dequantize(found->second, 0, {values.data(), 1, found->second.shape.cols});
   return values;
 }
 

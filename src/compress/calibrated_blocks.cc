@@ -124,8 +124,7 @@ void CalibratedBlocks::transform(Block& block) {
 }
 
 void CalibratedBlocks::round_matrix(Block& block, const Block::Place& place,
-                                    const calibrate::LinearStatistics* inputs,
-                                    FinishedMatrix& to) {
+                                    const calibrate::LinearStatistics* inputs, FinishedMatrix& to) {
   const PlannedUnit& unit = *place.unit;
   std::unique_ptr<Rounder> rounder;  // the last step that rounds this matrix
   for (const auto& step : steps_)
@@ -152,8 +151,7 @@ void CalibratedBlocks::round_matrix(Block& block, const Block::Place& place,
 
 void CalibratedBlocks::put_finished(const FinishedMatrix& matrix) {
   for (int slice = 0; slice < matrix.unit->slices; ++slice)
-    overlay_.put(matrix.unit->base, slice,
-                 borrow(matrix.slices[static_cast<std::size_t>(slice)]),
+    overlay_.put(matrix.unit->base, slice, borrow(matrix.slices[static_cast<std::size_t>(slice)]),
                  matrix.unit->activations);
 }
 

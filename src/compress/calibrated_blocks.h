@@ -27,9 +27,9 @@ struct FinishedBlock {
 };
 
 struct CalibrationOptions {
-  bool sequential = true;    // measure anew behind each stage of a block
-  std::string kv = "fp16";   // the cache's type in the forward passes
-  std::string spill;         // directory for hidden states; "": memory
+  bool sequential = true;   // measure anew behind each stage of a block
+  std::string kv = "fp16";  // the cache's type in the forward passes
+  std::string spill;        // directory for hidden states; "": memory
   bool skip_first = false;
 };
 

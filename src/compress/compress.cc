@@ -276,9 +276,9 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& checkpoint, cons
                   progress);
   const std::string recipe_words = recipe_text(recipe);
   const std::string source = io::hash_checkpoint(checkpoint);
-  const std::string key = sha256_hex(fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}", options.tool_version, source, recipe_words,
-                             options.plan.portable, options.plan.uniform_fused,
-                             options.shard_bytes, data.sha256));
+  const std::string key = sha256_hex(fmt::format(
+      "{}\n{}\n{}\n{}\n{}\n{}\n{}", options.tool_version, source, recipe_words,
+      options.plan.portable, options.plan.uniform_fused, options.shard_bytes, data.sha256));
   io::ArtefactWriter writer(out, key, static_cast<int>(shards.size()), options.replace);
   int resumed = 0;
   for (int i = 0; i < writer.shards(); ++i) resumed += writer.has(i) ? 1 : 0;

@@ -33,7 +33,7 @@ struct CompressReport {
   std::vector<UnitReport> units;
   std::vector<std::string> notes;
   std::string recipe, kv, source_sha256;
-  std::string calibration_sha256;       // "" without calibration
+  std::string calibration_sha256;  // "" without calibration
   std::int64_t calibration_tokens = 0;
   bool portable = false;                            // compressed-tensors reads it
   std::uint64_t bytes_before = 0, bytes_after = 0;  // of all tensors

@@ -57,8 +57,8 @@ void add_value_fold(Block& block, std::vector<Fold>& folds) {
   Fold fold{.producer = Slot::kV, .stage = Slot::kO, .consumers = {o}, .name = o->unit->base};
   const std::int64_t queries = c.heads / c.kv_heads;
   for (std::int64_t j = 0; j < c.q_width(); ++j)
-    fold.channel_of.push_back(static_cast<std::int32_t>(
-        j / c.head_dim / queries * c.head_dim + j % c.head_dim));
+    fold.channel_of.push_back(
+        static_cast<std::int32_t>(j / c.head_dim / queries * c.head_dim + j % c.head_dim));
   fold.channels = c.kv_width();
   folds.push_back(std::move(fold));
 }
@@ -108,8 +108,7 @@ void divide_rows(Block& block, BlockMatrix& matrix, std::int64_t first,
                  std::span<const float> scales) {
   const auto values = matrix.values.view();
   const std::string name = matrix.unit->base + ".bias";
-  std::vector<float> bias =
-      matrix.unit->slices > 1 ? std::vector<float>{} : block.vector(name);
+  std::vector<float> bias = matrix.unit->slices > 1 ? std::vector<float>{} : block.vector(name);
   for (std::int64_t c = 0; c < std::ssize(scales); ++c) {
     const float scale = scales[static_cast<std::size_t>(c)];
     if (!is_usable(scale)) continue;

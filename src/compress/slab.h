@@ -21,8 +21,8 @@ std::int64_t slab_rows(Shape shape, std::uint64_t slab_bytes);
 std::uint64_t slab_need(const PlannedUnit& unit, std::uint64_t slab_bytes, int threads);
 
 // Adds what rounding did to these rows to the result.
-void add_rounding_error(Runtime& runtime, const QuantizedTensor& made,
-                        MatrixView<const float> rows, UnitResult& result);
+void add_rounding_error(Runtime& runtime, const QuantizedTensor& made, MatrixView<const float> rows,
+                        UnitResult& result);
 
 class SlabWriter {
  public:

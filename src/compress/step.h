@@ -34,8 +34,8 @@ class Step {
  public:
   virtual ~Step() = default;
   // What rounder() wants to know of the inputs of a linear of a block, as bits of
-  // calibrate::Statistic; it gets none where there is no calibration data (the recipe then fails) or
-  // for a matrix outside of the blocks.
+  // calibrate::Statistic; it gets none where there is no calibration data (the recipe then fails)
+  // or for a matrix outside of the blocks.
   virtual unsigned statistics(const PlannedUnit&) const { return calibrate::kNoStatistics; }
   // Whether transform() does something, and what it wants to know of all inputs of the block.
   virtual bool transforms() const { return false; }
@@ -66,7 +66,8 @@ std::span<const StepRow> step_table();
 // input for an unknown step or option (names the nearest) and for two steps that round.
 std::vector<std::unique_ptr<Step>> make_steps(Recipe& recipe);
 
-// --method: names joined by "+", and the steps they are short for. Error: usage, lists what is known.
+// --method: names joined by "+", and the steps they are short for. Error: usage, lists what is
+// known.
 std::vector<StepSetting> steps_of_method(std::string_view method);
 
 }  // namespace farthing::compress

@@ -107,7 +107,8 @@ class ShardStream {
         std::string base = item.copied->name;
         if (base.ends_with(".weight")) base.resize(base.size() - 7);
         const auto stored = checkpoint.matrix(base);
-        if (!stored || stored->shape.rows != 1) continue;  // a kept matrix: as the checkpoint has it
+        if (!stored || stored->shape.rows != 1)
+          continue;  // a kept matrix: as the checkpoint has it
         std::vector<Bytes> parts;
         parts.push_back(Bytes::borrow(bytes_of(item.copied->name)));
         block.vectors.insert_or_assign(
@@ -122,8 +123,7 @@ class ShardStream {
         const auto whole = find_format(unit.scheme).parts(unit.written_shape(), unit.scheme);
         for (std::size_t i = 0; i < whole.size(); ++i) {
           if (whole[i].suffix == ".weight_shape" && unit.slices > 1) {
-            parts.push_back(
-                std::move(allocate_tensor(unit.written_shape(), unit.scheme).parts[i]));
+            parts.push_back(std::move(allocate_tensor(unit.written_shape(), unit.scheme).parts[i]));
             continue;
           }
           const std::size_t size = whole[i].bytes;

@@ -36,7 +36,7 @@ struct StreamJob {
   std::span<const std::unique_ptr<Step>> steps;
   std::span<const Shard> shards;
   Progress& progress;
-  std::uint64_t slab_bytes;  // of rows that are in memory as floats at once
+  std::uint64_t slab_bytes;                // of rows that are in memory as floats at once
   CalibratedBlocks* calibrated = nullptr;  // takes the blocks, when there is calibration data
 };
 

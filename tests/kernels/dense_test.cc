@@ -31,13 +31,14 @@ TEST(Dense, ProductOfOddShapesIsTheSumAndTheSameOnEveryInstructionSetAndThreadCo
   Runtime two(2), scalar(1, IsaSet{});
   for (const auto& [m, k, n] : {std::tuple{1, 1, 1}, {7, 3, 17}, {13, 257, 33}, {200, 300, 47}}) {
     const Matrix<float> a = random_matrix(m, k, 1), b = random_matrix(k, n, 2);
-    Matrix<float> c = random_matrix(m, n, 3), d = random_matrix(m, n, 3), start = random_matrix(m, n, 3);
+    Matrix<float> c = random_matrix(m, n, 3), d = random_matrix(m, n, 3),
+                  start = random_matrix(m, n, 3);
     add_product(two, a.view(), b.view(), c.view(), -1.0f);
     add_product(scalar, a.view(), b.view(), d.view(), -1.0f);
     for (std::int64_t r = 0; r < m; ++r)
       for (std::int64_t j = 0; j < n; ++j) {
-        const double expected = static_cast<double>(start.view().row_data(r)[j]) -
-                                element(a.view(), b.view(), r, j);
+        const double expected =
+            static_cast<double>(start.view().row_data(r)[j]) - element(a.view(), b.view(), r, j);
         EXPECT_NEAR(c.view().row_data(r)[j], expected, 1e-6 * k + 1e-6);
         EXPECT_EQ(c.view().row_data(r)[j], d.view().row_data(r)[j]);
       }
@@ -77,7 +78,9 @@ TEST(Dense, FactorTimesItselfIsTheMatrixAndItsInverseIsOne) {
         EXPECT_NEAR(element(factor_turned.view(), factor.view(), r, c), a.view().row_data(r)[c],
                     1e-4 * static_cast<double>(n));
         EXPECT_NEAR(element(inverse.view(), factor.view(), r, c), r == c ? 1.0 : 0.0, 1e-3);
-        if (r > c) EXPECT_EQ(factor.view().row_data(r)[c], 0.0f);
+        if (r > c) {
+          EXPECT_EQ(factor.view().row_data(r)[c], 0.0f);
+        }
       }
   }
 }

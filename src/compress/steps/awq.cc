@@ -1,6 +1,6 @@
 // AWQ (Lin et al., 2023): scales up the input channels that carry large activations, so that their
-// weights are rounded more finely; folded like SmoothQuant's scales. The exponent is chosen for each
-// fold by the output error, which the Hessian of the inputs gives without running anything:
+// weights are rounded more finely; folded like SmoothQuant's scales. The exponent is chosen for
+// each fold by the output error, which the Hessian of the inputs gives without running anything:
 // |(W - W') X|^2 = tr((W - W') H (W - W')^T).
 #include <algorithm>
 #include <array>
@@ -44,8 +44,7 @@ std::vector<double> weight_means(const Fold& fold) {
         float largest = 1e-6f;
         for (std::int64_t j = 0; j < group; ++j) largest = std::max(largest, std::abs(w[j]));
         for (std::int64_t j = 0; j < group; ++j)
-          sums[static_cast<std::size_t>(
-              fold.channel_of[static_cast<std::size_t>(first + j)])] +=
+          sums[static_cast<std::size_t>(fold.channel_of[static_cast<std::size_t>(first + j)])] +=
               static_cast<double>(std::abs(w[j]) / largest);
       }
     rows += values.rows;
@@ -114,8 +113,7 @@ class Trial {
     };
     const auto weights = weights_.resize(rows, values.cols);
     const auto wrong = wrong_.resize(rows, values.cols);
-    QuantizedTensor rounded =
-        allocate_tensor({rows, values.cols}, consumer.matrix->unit->scheme);
+    QuantizedTensor rounded = allocate_tensor({rows, values.cols}, consumer.matrix->unit->scheme);
     runtime_.parallel(rows, 8, [&](std::int64_t begin, std::int64_t end) {
       const auto row_of = [&](std::int64_t r) { return values.row_data(r * values.rows / rows); };
       for (std::int64_t r = begin; r < end; ++r)
@@ -134,8 +132,8 @@ class Trial {
     double sum = 0;
     for (std::int64_t r = 0; r < rows; ++r)
       for (std::int64_t j = 0; j < values.cols; ++j)
-        sum += static_cast<double>(product.row_data(r)[j]) *
-               static_cast<double>(wrong.row_data(r)[j]);
+        sum +=
+            static_cast<double>(product.row_data(r)[j]) * static_cast<double>(wrong.row_data(r)[j]);
     return sum * static_cast<double>(values.rows) / static_cast<double>(rows);
   }
 

@@ -28,10 +28,10 @@ struct Options {
   // kGroups: groups by their strongest input, inputs by energy within, grids found on the weights
   // as they are when their group begins ("group-aware"). kNatural: as they lie, grids as kGroups.
   Order order = Order::kActivation;
-  double damping = 0.01;             // of the mean of the diagonal, added to it
-  double asymmetric = 0;             // weight of the correction towards the float model's outputs
+  double damping = 0.01;  // of the mean of the diagonal, added to it
+  double asymmetric = 0;  // weight of the correction towards the float model's outputs
   RoundMethod range = RoundMethod::kScaleSearch;
-  std::int64_t block = 128;          // inputs whose errors are passed on at once
+  std::int64_t block = 128;  // inputs whose errors are passed on at once
 };
 
 // What all matrices that read one input share.
@@ -109,9 +109,10 @@ void make_correction(Runtime& runtime, const calibrate::LinearStatistics& s, dou
   const auto to = drift.view();
   for (std::int64_t i = 0; i < n; ++i)
     for (std::int64_t j = 0; j < n; ++j)
-      to.row_data(i)[j] = static_cast<float>(weight) *
-                          from.row_data(solver.order[static_cast<std::size_t>(i)])
-                              [solver.order[static_cast<std::size_t>(j)]];
+      to.row_data(i)[j] =
+          static_cast<float>(weight) *
+          from.row_data(
+              solver.order[static_cast<std::size_t>(i)])[solver.order[static_cast<std::size_t>(j)]];
   kernels::transpose(runtime, solver.factor.view(), turned.view());
   const auto clear = [](MatrixView<float> m) { std::fill_n(m.data, m.rows * m.cols, 0.0f); };
   clear(product.view());
@@ -127,8 +128,8 @@ std::shared_ptr<const Solver> make_solver(Runtime& runtime, const calibrate::Lin
                                           const Options& options, std::int64_t group) {
   auto solver = std::make_shared<Solver>();
   solver->order = make_order(s, options.order, group);
-  const double mean = std::accumulate(s.square.begin(), s.square.end(), 0.0) /
-                      static_cast<double>(s.square.size());
+  const double mean =
+      std::accumulate(s.square.begin(), s.square.end(), 0.0) / static_cast<double>(s.square.size());
   const double unit = mean > 0 ? mean : 1.0;
   double damping = options.damping;
   for (int tries = 0; !factor_inverse(runtime, s, solver->order, damping * unit, solver->factor);
@@ -256,8 +257,7 @@ void GptqRounder::round(std::int64_t first, MatrixView<const float> rows, Quanti
     for (std::int64_t g = 0; g < groups; ++g) fix_group(work, g);
   const auto u = solver_->factor.view(), p = solver_->correction.view();
   // A block ends with its group where the grid is found on updated weights.
-  const std::int64_t step =
-      fixed ? options_.block : std::min(options_.block, work.group_inputs);
+  const std::int64_t step = fixed ? options_.block : std::min(options_.block, work.group_inputs);
   work.errors.resize(rows.rows, step);
   work.before.resize(rows.rows, step);
   for (std::int64_t begin = 0; begin < inputs; begin += step) {
@@ -288,9 +288,9 @@ void GptqRounder::round(std::int64_t first, MatrixView<const float> rows, Quanti
     const auto scales = work.scales.view().row(r), zeros = work.zeros.view().row(r);
     for (std::size_t g = 0; g < offsets.size(); ++g) offsets[g] = scales[g] * (bias - zeros[g]);
     out.format->write_grid(out, out_first + r,
-                           {.codes = std::span(work.codes).subspan(
-                                static_cast<std::size_t>(r * inputs),
-                                static_cast<std::size_t>(inputs)),
+                           {.codes = std::span(work.codes)
+                                         .subspan(static_cast<std::size_t>(r * inputs),
+                                                  static_cast<std::size_t>(inputs)),
                             .scales = scales,
                             .offsets = offsets});
   }

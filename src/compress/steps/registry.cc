@@ -65,7 +65,7 @@ StepSetting step_of(std::string_view name) {
 
 std::span<const StepRow> step_table() {
   static const std::array kTable = {round_to_nearest_step(), hqq_step(), smooth_step(), awq_step(),
-                                     gptq_step()};
+                                    gptq_step()};
   return kTable;
 }
 

@@ -20,8 +20,7 @@ constexpr std::array kMethods = {RoundMethod::kScaleSearch, RoundMethod::kShrink
 class NearestRounder final : public Rounder {
  public:
   NearestRounder(RoundMethod method, std::vector<float> importance)
-      : importance_(std::move(importance)),
-        options_{.method = method, .importance = importance_} {}
+      : importance_(std::move(importance)), options_{.method = method, .importance = importance_} {}
   void round(std::int64_t, MatrixView<const float> rows, QuantizedTensor& out,
              std::int64_t out_first) const override {
     out.format->quantize(out, out_first, rows, options_);

@@ -1,6 +1,6 @@
 // SmoothQuant (Xiao et al., 2022): a scale for each input channel takes the spread out of the
-// activations and puts it into the weights, s_j = max|x_j|^alpha / max|W_:j|^(1 - alpha), folded into
-// what feeds the linear. alpha is given, or chosen for each fold by the output error of the
+// activations and puts it into the weights, s_j = max|x_j|^alpha / max|W_:j|^(1 - alpha), folded
+// into what feeds the linear. alpha is given, or chosen for each fold by the output error of the
 // quantised linears on a sample of the calibration tokens.
 #include <algorithm>
 #include <array>
@@ -33,8 +33,7 @@ std::vector<float> weight_peaks(const Fold& fold) {
     const auto values = consumer->values.view();
     for (std::int64_t r = 0; r < values.rows; ++r)
       for (std::int64_t j = 0; j < values.cols; ++j) {
-        float& peak =
-            peaks[static_cast<std::size_t>(fold.channel_of[static_cast<std::size_t>(j)])];
+        float& peak = peaks[static_cast<std::size_t>(fold.channel_of[static_cast<std::size_t>(j)])];
         peak = std::max(peak, std::abs(values.row_data(r)[j]));
       }
   }
@@ -167,8 +166,8 @@ class Smooth final : public Step {
 
   void transform(Runtime& runtime, Block& block) override {
     for (const Fold& fold : folds_of(block)) {
-      const bool norm = fold.producer == model::Slot::kAttentionNorm ||
-                        fold.producer == model::Slot::kMlpNorm;
+      const bool norm =
+          fold.producer == model::Slot::kAttentionNorm || fold.producer == model::Slot::kMlpNorm;
       if (options_.norms_only && !norm) continue;
       const calibrate::LinearStatistics* inputs = inputs_of(block, fold);
       if (inputs == nullptr || inputs->tokens == 0) continue;
