@@ -211,7 +211,10 @@ bool needs_data(const Plan& plan, std::span<const std::unique_ptr<Step>> steps) 
 
 // The recipe's data, the built-in texts where it names none; what was drawn goes into the recipe.
 calibrate::CalibrationData draw_data(const io::Checkpoint& checkpoint, Recipe& recipe) {
-  if (!recipe.calibration) recipe.calibration.emplace();
+  if (!recipe.calibration) {
+    recipe.calibration.emplace();
+    if (recipe.seed != 0) recipe.calibration->seed = recipe.seed;
+  }
   CalibrationSetting& setting = *recipe.calibration;
   if (setting.texts.empty()) setting.texts.emplace_back(calibrate::kBuiltin);
   calibrate::DataRequest request{

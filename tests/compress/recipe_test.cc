@@ -133,9 +133,12 @@ TEST(Recipe, StepsAreCheckedWhenTheyAreMade) {
     Recipe recipe = parse_recipe(text, "r.yaml");
     return make_steps(recipe).size();
   };
-  EXPECT_COMPLAINT(kBadInput, "r.yaml:2: unknown step \"rnt\"; known: rtn, hqq; did you mean rtn?",
-                   make("steps:\n  - rnt\n"));
-  EXPECT_COMPLAINT(kBadInput, "step rtn has no key \"rang\"; known: range; did you mean range?",
+  EXPECT_COMPLAINT(
+      kBadInput,
+      "r.yaml:2: unknown step \"rnt\"; known: rtn, hqq, smooth, awq, gptq; did you mean rtn?",
+      make("steps:\n  - rnt\n"));
+  EXPECT_COMPLAINT(kBadInput,
+                   "step rtn has no key \"rang\"; known: range, importance; did you mean range?",
                    make("steps:\n  - rtn: {rang: shrink}\n"));
   EXPECT_COMPLAINT(kBadInput, "one of search, shrink, minmax; got widest",
                    make("steps:\n  - rtn: {range: widest}\n"));

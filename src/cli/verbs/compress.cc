@@ -66,13 +66,13 @@ compress::Recipe make_recipe(const Options& o) {
     recipe.kv = o.kv;
   }
   if (o.seed >= 0) recipe.seed = o.seed;
-  if (!o.texts.empty() || o.samples > 0 || o.length > 0 || o.seed >= 0) {
-    if (!recipe.calibration) recipe.calibration.emplace();
-    if (!o.texts.empty()) recipe.calibration->texts = o.texts;
-    if (o.samples > 0) recipe.calibration->samples = o.samples;
-    if (o.length > 0) recipe.calibration->length = o.length;
-    if (o.seed >= 0) recipe.calibration->seed = o.seed;
-  }
+  if (!recipe.calibration && (!o.texts.empty() || o.samples > 0 || o.length > 0))
+    recipe.calibration.emplace();
+  if (!recipe.calibration) return recipe;
+  if (!o.texts.empty()) recipe.calibration->texts = o.texts;
+  if (o.samples > 0) recipe.calibration->samples = o.samples;
+  if (o.length > 0) recipe.calibration->length = o.length;
+  if (o.seed >= 0) recipe.calibration->seed = o.seed;
   return recipe;
 }
 

@@ -1,0 +1,64 @@
+// Calibrated compression of the demo model as a user runs it.
+#include <gmock/gmock.h>
+
+#include "io/json.h"
+#include "tests/cli/process.h"
+#include "tests/compress/tiny_llama.h"
+
+namespace farthing::cli {
+namespace {
+
+using testing::HasSubstr;
+
+const std::string kDemo = std::string(FARTHING_SOURCE_DIR) + "/models/demo/books-llama-8m";
+
+Outcome compress(const std::string& out, std::vector<std::string> more,
+                 ProcessOptions options = {}) {
+  std::vector<std::string> arguments = {"compress", kDemo,          out,   "--scheme",
+                                        "w4g64",    "--shard-size", "1MB", "--samples",
+                                        "6",        "--length",     "64"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return farthing(arguments, options);
+}
+
+TEST(CalibratedCompress, GivesTheSameBytesOnAnyNumberOfThreadsAndAfterAKill) {
+  const io::TempDir dir;
+  const std::vector<std::string> method = {"--method", "smooth+gptaq"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), method.begin(), method.end());
+    return more;
+  };
+  ASSERT_EQ(compress(dir.path("one"), with({"--threads", "1"})).code, 0);
+  const auto whole = files_of(dir.path("one"));
+  EXPECT_THAT(whole.at("farthing.json"), HasSubstr("text: [builtin], samples: 6"));
+  const Outcome two = compress(dir.path("two"), with({"--threads", "2"}));
+  ASSERT_EQ(two.code, 0) << two.err;
+  EXPECT_EQ(files_of(dir.path("two")), whole);
+
+  int killed = 0;
+  for (const int moment : {400, 900, 1500}) {
+    const std::string out = dir.path("killed" + std::to_string(moment));
+    const Outcome first = compress(
+        out, with({}), {.kill_after = std::chrono::milliseconds(moment), .file_size_limit = {}});
+    killed += first.code == -SIGKILL ? 1 : 0;
+    if (first.code != 0) {
+      const Outcome again = compress(out, with({}));
+      ASSERT_EQ(again.code, 0) << again.err;
+    }
+    EXPECT_EQ(files_of(out), whole) << "killed after " << moment << " ms";
+  }
+  EXPECT_GE(killed, 1);
+}
+
+TEST(CalibratedCompress, RefusesDataThatCannotServe) {
+  const io::TempDir dir;
+  const std::string tiny = dir.write("tiny.txt", "three words only");
+  const Outcome refused = compress(dir.path("a"), {"--method", "gptq", "--text", tiny});
+  EXPECT_EQ(refused.code, 3) << refused.err;
+  EXPECT_THAT(refused.err, HasSubstr("tiny.txt"));
+  const Outcome missing = compress(dir.path("a"), {"--method", "gptq", "--text", dir.path("no")});
+  EXPECT_EQ(missing.code, 3) << missing.err;
+}
+
+}  // namespace
+}  // namespace farthing::cli
