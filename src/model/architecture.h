@@ -81,6 +81,7 @@ struct ConfigDefaults {
   std::int64_t head_dim = 0;  // 0: hidden / heads
   std::string_view activation = "silu";
   bool tied = false;
+  std::int64_t max_positions = 2048;
 };
 
 struct Architecture {

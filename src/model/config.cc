@@ -203,7 +203,8 @@ ModelConfig read_config(const Architecture& architecture, const Json& json, bool
   read_attention(json, defaults, c);
   c.embedding_dim = c.hidden;
   c.vocab = int_of(json, {"vocab_size"}, 0);
-  c.max_positions = int_of(json, {"max_position_embeddings", "n_positions", "seq_length"}, 2048);
+  c.max_positions = int_of(json, {"max_position_embeddings", "n_positions", "seq_length"},
+                           defaults.max_positions);
   c.norm_epsilon =
       number_of(json, {"rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "norm_epsilon"},
                 defaults.norm_epsilon);

@@ -1,6 +1,6 @@
 """Decoders descended from Llama: RMS norms or bias-free layer norms, RoPE, gated MLPs."""
 
-from checkpoint_maker import family
+from checkpoint_maker import DELETED, family
 
 SIZES = {
     "vocab_size": 101, "hidden_size": 32, "intermediate_size": 56, "num_hidden_layers": 2,
@@ -131,6 +131,11 @@ def phi3():
              {"plain factors": {"rope_scaling": {"type": "longrope", **other}},
               "attention factor": {"max_position_embeddings": 64}},
              respelled={"rope_scaling": {"type": "su", **factors}}),
+        # The file leaves the context out: the default of the family counts.
+        case("phi3-longrope-unsaid-context",
+             {**plain, "max_position_embeddings": DELETED,
+              "rope_scaling": {"type": "longrope", **factors}},
+             {"attention factor": {"max_position_embeddings": 2048}}),
         # The sequence is longer than the original context: the long factors.
         case("phi3-longrope-long", {**plain, "original_max_position_embeddings": 16,
                                     "rope_scaling": {"type": "longrope", **factors}},

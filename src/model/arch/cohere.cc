@@ -42,16 +42,18 @@ void configure2(const Json& json, bool, ModelConfig& c) {
 }  // namespace
 
 extern const Architecture kCohere;
-const Architecture kCohere{.name = "cohere",
-                           .classes = kCohereClasses,
-                           .tensors = kTensors,
-                           .configure = configure,
-                           .defaults = {.norm_epsilon = 1e-5, .rope_theta = 500000, .tied = true}};
+const Architecture kCohere{
+    .name = "cohere",
+    .classes = kCohereClasses,
+    .tensors = kTensors,
+    .configure = configure,
+    .defaults = {.norm_epsilon = 1e-5, .rope_theta = 500000, .tied = true, .max_positions = 8192}};
 extern const Architecture kCohere2;
-const Architecture kCohere2{.name = "cohere2",
-                            .classes = kCohere2Classes,
-                            .tensors = kTensors,
-                            .configure = configure2,
-                            .defaults = {.norm_epsilon = 1e-5, .tied = true}};
+const Architecture kCohere2{
+    .name = "cohere2",
+    .classes = kCohere2Classes,
+    .tensors = kTensors,
+    .configure = configure2,
+    .defaults = {.norm_epsilon = 1e-5, .tied = true, .max_positions = 8192}};
 
 }  // namespace farthing::model

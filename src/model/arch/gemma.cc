@@ -85,21 +85,25 @@ const Architecture kGemma{
     .classes = kGemmaClasses,
     .tensors = kTensors,
     .configure = configure,
-    .defaults = {.head_dim = 256, .activation = "gelu_pytorch_tanh", .tied = true}};
+    .defaults = {
+        .head_dim = 256, .activation = "gelu_pytorch_tanh", .tied = true, .max_positions = 8192}};
 extern const Architecture kGemma2;
 const Architecture kGemma2{
     .name = "gemma2",
     .classes = kGemma2Classes,
     .tensors = kTensors2,
     .configure = configure2,
-    .defaults = {.head_dim = 256, .activation = "gelu_pytorch_tanh", .tied = true}};
-extern const Architecture kGemma3;
-const Architecture kGemma3{
-    .name = "gemma3",
-    .classes = kGemma3Classes,
-    .tensors = kTensors3,
-    .configure = configure3,
     .defaults = {
-        .rope_theta = 1e6, .head_dim = 256, .activation = "gelu_pytorch_tanh", .tied = true}};
+        .head_dim = 256, .activation = "gelu_pytorch_tanh", .tied = true, .max_positions = 8192}};
+extern const Architecture kGemma3;
+const Architecture kGemma3{.name = "gemma3",
+                           .classes = kGemma3Classes,
+                           .tensors = kTensors3,
+                           .configure = configure3,
+                           .defaults = {.rope_theta = 1e6,
+                                        .head_dim = 256,
+                                        .activation = "gelu_pytorch_tanh",
+                                        .tied = true,
+                                        .max_positions = 131072}};
 
 }  // namespace farthing::model

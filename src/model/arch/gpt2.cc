@@ -53,6 +53,7 @@ const Architecture kGpt2{
     .classes = kGpt2Classes,
     .tensors = kTensors,
     .configure = configure,
-    .defaults = {.norm_epsilon = 1e-5, .activation = "gelu_new", .tied = true}};
+    .defaults = {
+        .norm_epsilon = 1e-5, .activation = "gelu_new", .tied = true, .max_positions = 1024}};
 
 }  // namespace farthing::model

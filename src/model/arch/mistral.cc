@@ -15,7 +15,10 @@ void configure(const Json& json, bool, ModelConfig& c) {
 }  // namespace
 
 extern const Architecture kMistral;
-const Architecture kMistral{
-    .name = "mistral", .classes = kMistralClasses, .tensors = kTensors, .configure = configure};
+const Architecture kMistral{.name = "mistral",
+                            .classes = kMistralClasses,
+                            .tensors = kTensors,
+                            .configure = configure,
+                            .defaults = {.max_positions = 131072}};
 
 }  // namespace farthing::model

@@ -44,10 +44,11 @@ void configure(const Json& json, bool, ModelConfig& c) {
 }  // namespace
 
 extern const Architecture kMixtral;
-const Architecture kMixtral{.name = "mixtral",
-                            .classes = kMixtralClasses,
-                            .tensors = kTensors,
-                            .configure = configure,
-                            .defaults = {.norm_epsilon = 1e-5, .rope_theta = 1e6}};
+const Architecture kMixtral{
+    .name = "mixtral",
+    .classes = kMixtralClasses,
+    .tensors = kTensors,
+    .configure = configure,
+    .defaults = {.norm_epsilon = 1e-5, .rope_theta = 1e6, .max_positions = 131072}};
 
 }  // namespace farthing::model

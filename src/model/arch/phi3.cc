@@ -37,6 +37,6 @@ const Architecture kPhi3{.name = "phi3",
                          .classes = kPhi3Classes,
                          .tensors = kTensors,
                          .configure = configure,
-                         .defaults = {.norm_epsilon = 1e-5}};
+                         .defaults = {.norm_epsilon = 1e-5, .max_positions = 4096}};
 
 }  // namespace farthing::model

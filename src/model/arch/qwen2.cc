@@ -22,7 +22,10 @@ void set_qwen_windows(const Json& json, ModelConfig& c) {
 }
 
 extern const Architecture kQwen2;
-const Architecture kQwen2{
-    .name = "qwen2", .classes = kQwen2Classes, .tensors = kTensors, .configure = configure};
+const Architecture kQwen2{.name = "qwen2",
+                          .classes = kQwen2Classes,
+                          .tensors = kTensors,
+                          .configure = configure,
+                          .defaults = {.max_positions = 32768}};
 
 }  // namespace farthing::model

@@ -69,11 +69,12 @@ const Architecture kQwen3{.name = "qwen3",
                           .classes = kQwen3Classes,
                           .tensors = kTensors,
                           .configure = configure,
-                          .defaults = {.head_dim = 128}};
+                          .defaults = {.head_dim = 128, .max_positions = 32768}};
 extern const Architecture kQwen3Moe;
 const Architecture kQwen3Moe{.name = "qwen3_moe",
                              .classes = kQwen3MoeClasses,
                              .tensors = kMoeTensors,
-                             .configure = configure_experts};
+                             .configure = configure_experts,
+                             .defaults = {.max_positions = 32768}};
 
 }  // namespace farthing::model

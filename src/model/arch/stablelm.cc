@@ -31,10 +31,11 @@ void configure(const Json& json, bool, ModelConfig& c) {
 }  // namespace
 
 extern const Architecture kStableLm;
-const Architecture kStableLm{.name = "stablelm",
-                             .classes = kStableLmClasses,
-                             .tensors = kTensors,
-                             .configure = configure,
-                             .defaults = {.norm_epsilon = 1e-5, .rotary_share = 0.25}};
+const Architecture kStableLm{
+    .name = "stablelm",
+    .classes = kStableLmClasses,
+    .tensors = kTensors,
+    .configure = configure,
+    .defaults = {.norm_epsilon = 1e-5, .rotary_share = 0.25, .max_positions = 4096}};
 
 }  // namespace farthing::model

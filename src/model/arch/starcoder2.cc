@@ -26,11 +26,13 @@ void configure(const Json& json, bool, ModelConfig& c) {
 }  // namespace
 
 extern const Architecture kStarCoder2;
-const Architecture kStarCoder2{
-    .name = "starcoder2",
-    .classes = kStarCoder2Classes,
-    .tensors = kTensors,
-    .configure = configure,
-    .defaults = {.norm_epsilon = 1e-5, .activation = "gelu_pytorch_tanh", .tied = true}};
+const Architecture kStarCoder2{.name = "starcoder2",
+                               .classes = kStarCoder2Classes,
+                               .tensors = kTensors,
+                               .configure = configure,
+                               .defaults = {.norm_epsilon = 1e-5,
+                                            .activation = "gelu_pytorch_tanh",
+                                            .tied = true,
+                                            .max_positions = 4096}};
 
 }  // namespace farthing::model
