@@ -1,29 +1,14 @@
 #include "bench/machine.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace farthing::bench {
 namespace {
 
 Roofs roofs_of(double read_gb_s, const std::vector<PeakSpeed>& peaks) {
   Roofs roofs{.read_gb_s = read_gb_s};
-  const auto raise = [](double& roof, double to) { roof = std::max(roof, to); };
-  for (const PeakSpeed& peak : peaks) switch (peak.roof.arithmetic) {
-      case Arithmetic::kFp32:
-        raise(roofs.fp32_gflop_s, peak.gop_s);
-        raise(roofs.bf16_gflop_s, peak.gop_s);  // widened
-        break;
-      case Arithmetic::kBf16:
-        raise(roofs.bf16_gflop_s, peak.gop_s);
-        break;
-      case Arithmetic::kInt16:
-        raise(roofs.int16_gop_s, peak.gop_s);
-        break;
-      case Arithmetic::kInt8:
-        raise(roofs.int8_gop_s, peak.gop_s);
-        raise(roofs.int16_gop_s, peak.gop_s / 2);  // two planes
-        break;
-    }
+  for (ActivationMode mode : kModes) roofs.gop_s[index(mode)] = peak_of(peaks, mode).gop_s();
   return roofs;
 }
 
@@ -54,23 +39,51 @@ std::vector<ReadRow> best_of_each(const ReadProbe& probe, int threads) {
 
 }  // namespace
 
-double Roofs::peak(ActivationMode mode) const {
-  switch (mode) {
-    case ActivationMode::kInt8:
-      return int8_gop_s;
-    case ActivationMode::kInt16:
-      return int16_gop_s;
-    case ActivationMode::kBf16:
-      return bf16_gflop_s;
-    case ActivationMode::kF32:
-      return fp32_gflop_s;
-  }
-  return fp32_gflop_s;
+double Work::all_operations() const {
+  return std::accumulate(operations.begin(), operations.end(), 0.0);
 }
 
-Roofs measure_roofs(Runtime& runtime) {
-  const double read = ReadProbe(runtime).best().gb_s;
-  return roofs_of(read, measure_peaks(runtime));
+Work& Work::operator+=(const Work& other) {
+  bytes += other.bytes;
+  for (std::size_t i = 0; i < operations.size(); ++i) operations[i] += other.operations[i];
+  return *this;
+}
+
+Work Work::times(double factor) const {
+  Work result = *this;
+  result.bytes *= factor;
+  for (double& count : result.operations) count *= factor;
+  return result;
+}
+
+LeastTime least_time(const Work& work, const Roofs& roofs) {
+  LeastTime least;
+  if (work.bytes > 0) least.memory = work.bytes / roofs.read_gb_s / 1e9;
+  for (ActivationMode mode : kModes)
+    if (work.operations[index(mode)] > 0)
+      least.compute += work.operations[index(mode)] / roofs.peak(mode) / 1e9;
+  return least;
+}
+
+RoofProbe::RoofProbe(Runtime& runtime) : runtime_(runtime), read_(runtime) {
+  const std::vector<PeakSpeed> peaks = measure_peaks(runtime);
+  for (ActivationMode mode : kModes) peaks_[index(mode)] = peak_of(peaks, mode);
+  best_ = roofs_of(read_.best().gb_s, peaks);
+}
+
+Roofs RoofProbe::now(const Work& work) {
+  Roofs roofs = best_;
+  if (work.bytes > 0) {
+    roofs.read_gb_s = read_.gb_per_s();
+    best_.read_gb_s = std::max(best_.read_gb_s, roofs.read_gb_s);
+  }
+  for (ActivationMode mode : kModes) {
+    const std::size_t i = index(mode);
+    if (work.operations[i] <= 0) continue;
+    roofs.gop_s[i] = gop_per_s(runtime_, peaks_[i]);
+    best_.gop_s[i] = std::max(best_.gop_s[i], roofs.gop_s[i]);
+  }
+  return roofs;
 }
 
 Survey survey_machine(Runtime& runtime, Progress& progress) {

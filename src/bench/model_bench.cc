@@ -1,172 +1,159 @@
 #include "bench/model_bench.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "core/error.h"
-#include "core/random.h"
+#include "core/text.h"
 
 namespace farthing::bench {
 namespace {
 
-// Multiplications and additions of a token's matrices, the head included when it wants logits.
-double ops_per_token(const model::Model& model, bool head) {
-  const model::ModelConfig& c = model.config();
-  double weights = head ? static_cast<double>(c.vocab * c.embedding_dim) : 0;
-  for (std::int64_t layer = 0; layer < c.layers; ++layer) {
-    const double attention = static_cast<double>(c.hidden * (2 * c.q_width() + 2 * c.kv_width()));
-    const double mlp = static_cast<double>(c.hidden * (c.block.gated ? 3 : 2));
-    weights +=
-        attention + (c.sparse(layer)
-                         ? mlp * static_cast<double>(c.expert_intermediate * c.experts_per_token)
-                         : mlp * static_cast<double>(c.intermediate));
-  }
-  return 2 * weights;
+void check_fits(const Driver& driver, std::int64_t batch, std::int64_t held, std::int64_t added,
+                double free_bytes) {
+  const std::int64_t limit = driver.max_positions();
+  if (held > limit || added > limit - held)
+    usage_error(
+        "a bench of {} tokens after {} needs more than the model's context of {}; ask for "
+        "fewer",
+        added, held, limit);
+  const double need = driver.memory(batch, held + added);
+  if (need > free_bytes)
+    out_of_resources(
+        "{} sequences of {} tokens need {:.1f} GB beside the weights, and {:.1f} GB are left; ask "
+        "for fewer or shorter ones, or a smaller --kv",
+        batch, held + added, need / 1e9, std::max(free_bytes, 0.0) / 1e9);
 }
 
-// The peak of the mode that most of the model computes in.
-double compute_roof(model::Model& model, const Roofs& roofs) {
-  switch (model.blocks().block(0).mlp.down
-              ? model.blocks().block(0).mlp.down.parts()[0].activations().mode
-              : model.blocks().block(0).o.parts()[0].activations().mode) {
-    case ActivationMode::kInt8:
-      return roofs.int8_gop_s;
-    case ActivationMode::kInt16:
-      return roofs.int8_gop_s / 2;
-    case ActivationMode::kBf16:
-      return roofs.bf16_gflop_s;
-    case ActivationMode::kF32:
-      return roofs.fp32_gflop_s;
-  }
-  return roofs.fp32_gflop_s;
+Row bench_prompt(Driver& driver, RoofProbe& roof, std::int64_t prompt, int repeats,
+                 const Progress& progress) {
+  Row row{.test = fmt::format("pp{}", prompt)};
+  alternate(
+      roof, repeats, progress,
+      [&] {
+        Driver::Sequences sequences = driver.open(1);
+        const double seconds = driver.feed(sequences, prompt);
+        return Timed{seconds, static_cast<double>(prompt), driver.work(1, prompt, 0)};
+      },
+      row);
+  return row;
 }
 
-class Bench {
- public:
-  Bench(Runtime& runtime, model::Model& model, kernels::KvType kv)
-      : runtime_(runtime), model_(model), kv_type_(kv), random_(1) {}
+Row bench_decode(Driver& driver, RoofProbe& roof, const BenchOptions& o, std::int64_t batch,
+                 std::int64_t context, const Progress& progress) {
+  Row row{
+      .test = fmt::format("tg{}{}", o.generated, context > 0 ? fmt::format("@{}", context) : ""),
+      .batch = batch,
+      .context = context};
+  Driver::Sequences sequences = driver.open(batch, context);
+  const auto steps = static_cast<double>(o.generated);
+  // On average half of the new tokens are in the cache already.
+  const Work work = driver.work(batch, 1, context + o.generated / 2).times(steps);
+  alternate(
+      roof, o.repeats, progress,
+      [&] {
+        driver.rewind(sequences, context);
+        double seconds = 0;
+        for (std::int64_t t = 0; t < o.generated; ++t) seconds += driver.feed(sequences, 1);
+        return Timed{seconds, steps * static_cast<double>(batch), work};
+      },
+      row);
+  return row;
+}
 
-  // Seconds to take `tokens` into an empty cache, with logits of the last.
-  double prefill(std::int64_t tokens) {
-    cache::PagedKv kv = model_.make_cache(kv_type_);
-    const std::vector<int> sequences = {kv.open()};
-    const auto start = Clock::now();
-    feed(kv, sequences, 0, tokens);
-    return seconds_since(start);
-  }
-
-  // Seconds to decode `tokens` for each of `batch` sequences that hold `context` tokens.
-  double decode(std::int64_t batch, std::int64_t context, std::int64_t tokens) {
-    cache::PagedKv kv = model_.make_cache(kv_type_);
-    std::vector<int> sequences;
-    for (std::int64_t b = 0; b < batch; ++b) sequences.push_back(kv.open());
-    for (int sequence : sequences)
-      if (context > 0) feed(kv, {sequence}, 0, context);
-    const auto start = Clock::now();
-    for (std::int64_t t = 0; t < tokens; ++t) feed(kv, sequences, context + t, 1);
-    return seconds_since(start);
-  }
-
- private:
-  void feed(cache::PagedKv& kv, const std::vector<int>& sequences, cache::Position position,
-            std::int64_t count) {
-    constexpr std::int64_t kChunk = 512;
-    for (std::int64_t done = 0; done < count; done += kChunk) {
-      const std::int64_t now = std::min(kChunk, count - done);
-      std::vector<cache::Token> tokens;
-      std::vector<cache::SequenceSlice> slices;
-      std::vector<std::int64_t> rows;
-      for (int sequence : sequences) {
-        slices.push_back(
-            {sequence, static_cast<std::int64_t>(tokens.size()), now, position + done});
-        for (std::int64_t t = 0; t < now; ++t)
-          tokens.push_back(static_cast<cache::Token>(
-              random_.below(static_cast<std::uint64_t>(model_.config().vocab))));
-        if (done + now == count) rows.push_back(static_cast<std::int64_t>(tokens.size()) - 1);
-      }
-      model_.forward(runtime_, {tokens, slices, rows}, kv,
-                     [](std::int64_t, MatrixView<const float>) {});
-    }
-  }
-
-  Runtime& runtime_;
-  model::Model& model_;
-  kernels::KvType kv_type_;
-  Random random_;
+constexpr Scenario kScenarios[] = {
+    {"chat", "a turn of a conversation: a short question after a few others", 64, 128, 512},
+    {"rag", "a question with some pages of found text, answered in a few sentences", 2048, 128, 0},
+    {"summarise", "a long text into a paragraph", 3072, 256, 0},
+    {"code", "a file to continue by a function", 1024, 384, 0},
 };
+
+// About as many as asked for, but never the same: three quarters to five quarters.
+std::int64_t about(std::int64_t tokens, Random& random) {
+  return std::max<std::int64_t>(
+      1, static_cast<std::int64_t>(static_cast<double>(tokens) * (0.75 + random.uniform() / 2)));
+}
 
 }  // namespace
 
-std::vector<BenchRow> bench_model(Runtime& runtime, model::Model& model, kernels::KvType kv,
-                                  const Roofs& roofs, const BenchOptions& o, Progress& progress) {
-  const std::int64_t limit = model.config().max_positions;
-  const auto need = [&](std::int64_t tokens) {
-    if (tokens > limit)
-      usage_error("a bench of {} tokens needs more than the model's context of {}; ask for fewer",
-                  tokens, limit);
-  };
-  for (std::int64_t prompt : o.prompts) need(prompt);
-  for (std::int64_t context : o.contexts) need(context + o.generated);
-  Bench bench(runtime, model, kv);
-  ReadProbe probe(runtime);
-  const auto total =
-      static_cast<std::int64_t>(o.prompts.size() + o.batches.size() * o.contexts.size());
-  std::vector<BenchRow> rows;
-  const double compute = compute_roof(model, roofs);
-  for (std::int64_t prompt : o.prompts) {
-    std::vector<double> speeds;
-    bench.prefill(std::min<std::int64_t>(prompt, 32));  // warms the buffers
-    for (int r = 0; r < o.repeats; ++r)
-      speeds.push_back(static_cast<double>(prompt) / bench.prefill(prompt));
-    BenchRow row{.test = fmt::format("pp{}", prompt),
-                 .batch = 1,
-                 .context = 0,
-                 .tokens_per_s = spread_of(speeds),
-                 .gb_s = 0,
-                 .gop_s = 0,
-                 .bound = "compute",
-                 .share_of_roof = 0};
-    row.gop_s = row.tokens_per_s.median * ops_per_token(model, false) / 1e9;
-    row.gb_s = row.tokens_per_s.median / static_cast<double>(prompt) *
-               static_cast<double>(model.bytes_read_per_token()) / 1e9;
-    row.share_of_roof = row.gop_s / compute;
-    rows.push_back(row);
-    progress.update("tests", static_cast<std::int64_t>(rows.size()), total);
-  }
-  const kernels::KvLayout layout = model.make_cache(kv).layout();
+void check_sizes(const BenchOptions& o) {
+  for (std::int64_t n : o.prompts)
+    if (n < 1) usage_error("--prompt must be at least 1; got {}", n);
+  for (std::int64_t n : o.batches)
+    if (n < 1) usage_error("--batch must be at least 1; got {}", n);
+  for (std::int64_t n : o.contexts)
+    if (n < 0) usage_error("--context must not be negative; got {}", n);
+  if (o.generated < 1) usage_error("--generate must be at least 1; got {}", o.generated);
+  if (o.repeats < 1) usage_error("--repeats must be at least 1; got {}", o.repeats);
+}
+
+void check_options(const BenchOptions& o, const Driver& driver, double free_bytes) {
+  for (std::int64_t prompt : o.prompts) check_fits(driver, 1, 0, prompt, free_bytes);
   for (std::int64_t context : o.contexts)
-    for (std::int64_t batch : o.batches) {
-      std::vector<double> speeds, shares;
-      const double kv_bytes =
-          static_cast<double>(layout.bytes_per_token()) *
-          static_cast<double>(model.config().layers) *
-          (static_cast<double>(context) + static_cast<double>(o.generated) / 2) *
-          static_cast<double>(batch);
-      const double step_gb = (static_cast<double>(model.bytes_read_per_token()) + kv_bytes) / 1e9;
-      const double step_gop = ops_per_token(model, true) * static_cast<double>(batch) / 1e9;
-      bench.decode(batch, 0, 2);
-      for (int r = 0; r < o.repeats; ++r) {
-        const double read = probe.gb_per_s();
-        const double steps =
-            static_cast<double>(o.generated) / bench.decode(batch, context, o.generated);
-        speeds.push_back(steps * static_cast<double>(batch));
-        shares.push_back(std::max(steps * step_gb / read, steps * step_gop / compute));
-      }
-      BenchRow row{.test = fmt::format("tg{}{}", o.generated,
-                                       context > 0 ? fmt::format("@{}", context) : ""),
-                   .batch = batch,
-                   .context = context,
-                   .tokens_per_s = spread_of(speeds),
-                   .gb_s = 0,
-                   .gop_s = 0,
-                   .bound = "",
-                   .share_of_roof = median(shares)};
-      row.gb_s = row.tokens_per_s.median / static_cast<double>(batch) * step_gb;
-      row.gop_s = row.tokens_per_s.median / static_cast<double>(batch) * step_gop;
-      row.bound = row.gb_s / roofs.read_gb_s >= row.gop_s / compute ? "memory" : "compute";
-      rows.push_back(row);
-      progress.update("tests", static_cast<std::int64_t>(rows.size()), total);
-    }
+    for (std::int64_t batch : o.batches)
+      check_fits(driver, batch, context, o.generated, free_bytes);
+}
+
+std::vector<Row> bench_model(Driver& driver, RoofProbe& roof, const BenchOptions& o,
+                             Progress& progress) {
+  const auto total = std::ssize(o.prompts) + std::ssize(o.batches) * std::ssize(o.contexts);
+  std::vector<Row> rows;
+  const auto add = [&](Row row) {
+    rows.push_back(std::move(row));
+    progress.update("tests", std::ssize(rows), total);
+  };
+  for (std::int64_t prompt : o.prompts)
+    add(bench_prompt(driver, roof, prompt, o.repeats, progress));
+  for (std::int64_t context : o.contexts)
+    for (std::int64_t batch : o.batches)
+      add(bench_decode(driver, roof, o, batch, context, progress));
   return rows;
+}
+
+std::span<const Scenario> scenarios() { return kScenarios; }
+
+const Scenario& find_scenario(std::string_view name) {
+  std::vector<std::string_view> known;
+  for (const Scenario& scenario : kScenarios) {
+    if (scenario.name == name) return scenario;
+    known.push_back(scenario.name);
+  }
+  usage_error("unknown scenario \"{}\"; known: {}", printable(name), join(known, ", "));
+}
+
+void check_scenario(const Scenario& s, const Driver& driver, double free_bytes) {
+  check_fits(driver, 1, s.kept, 5 * (s.prompt + s.answer) / 4, free_bytes);
+}
+
+Row bench_scenario(Driver& driver, RoofProbe& roof, const Scenario& s, int requests,
+                   Progress& progress) {
+  Row row{.test = std::string(s.name), .context = s.kept + s.prompt};
+  std::vector<double> first_ms, next_ms;
+  Random random(1);
+  int done = -1;  // the first request warms up
+  alternate(
+      roof, requests, progress,
+      [&] {
+        const std::int64_t prompt = about(s.prompt, random), answer = about(s.answer, random);
+        Driver::Sequences sequences = driver.open(1, s.kept);
+        const double first = driver.feed(sequences, prompt);
+        Timed timed{.seconds = 0, .tokens = static_cast<double>(answer), .work = {}};
+        std::vector<double> steps;
+        for (std::int64_t t = 0; t < answer; ++t) steps.push_back(driver.feed(sequences, 1));
+        for (double step : steps) timed.seconds += step;
+        timed.work =
+            driver.work(1, 1, s.kept + prompt + answer / 2).times(static_cast<double>(answer));
+        if (done++ < 0) return timed;
+        first_ms.push_back(1e3 * first);
+        for (double step : steps) next_ms.push_back(1e3 * step);
+        progress.update("requests", done, requests);
+        return timed;
+      },
+      row);
+  row.first_token = {percentile(first_ms, 0.5), percentile(first_ms, 0.95)};
+  row.next_token = {percentile(next_ms, 0.5), percentile(next_ms, 0.95)};
+  return row;
 }
 
 }  // namespace farthing::bench

@@ -4,22 +4,11 @@
 #include <string>
 #include <vector>
 
-#include "bench/machine.h"
-#include "bench/measure.h"
+#include "bench/driver.h"
+#include "bench/row.h"
 #include "core/progress.h"
-#include "model/model.h"
 
 namespace farthing::bench {
-
-struct BenchRow {
-  std::string test;  // "pp512", "tg128", "tg128@2048"
-  std::int64_t batch = 1, context = 0;
-  Spread tokens_per_s;
-  double gb_s = 0;    // weights and keys and values read
-  double gop_s = 0;   // of the matrices
-  std::string bound;  // "memory" or "compute": whichever roof is nearer
-  double share_of_roof = 0;
-};
 
 struct BenchOptions {
   std::vector<std::int64_t> prompts = {512};
@@ -29,10 +18,29 @@ struct BenchOptions {
   int repeats = 7;
 };
 
-// Random tokens; every repeat of a test follows a probe of its roof, and the share is the median of
-// the ratios. Error: usage for sizes beyond the model's context.
-std::vector<BenchRow> bench_model(Runtime& runtime, model::Model& model, kernels::KvType kv,
-                                  const Roofs& roofs, const BenchOptions& options,
-                                  Progress& progress);
+// Error: usage, for sizes that are not positive.
+void check_sizes(const BenchOptions& options);
+// Error: usage, for tests beyond the model's context; out of resources, when keys and values of one
+// would not fit `free_bytes`.
+void check_options(const BenchOptions& options, const Driver& driver, double free_bytes);
+
+// One row a test; names of scheme, kernel and so on are left to the caller.
+std::vector<Row> bench_model(Driver& driver, RoofProbe& roof, const BenchOptions& options,
+                             Progress& progress);
+
+// A use of a model as people have it: requests of about so many tokens, answered one at a time.
+struct Scenario {
+  std::string_view name, about;
+  std::int64_t prompt, answer;
+  std::int64_t kept = 0;  // tokens that the cache holds from before, as of a conversation
+};
+std::span<const Scenario> scenarios();
+const Scenario& find_scenario(std::string_view name);  // Error: usage, naming the known ones
+void check_scenario(const Scenario& scenario, const Driver& driver, double free_bytes);
+
+// `requests` of lengths around the scenario's: time to first token and per token. tokens_per_s is
+// that of the answers.
+Row bench_scenario(Driver& driver, RoofProbe& roof, const Scenario& scenario, int requests,
+                   Progress& progress);
 
 }  // namespace farthing::bench

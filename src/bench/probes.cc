@@ -121,32 +121,33 @@ double ReadProbe::pass(const ReadPattern& pattern) {
   return static_cast<double>(bytes.size()) / seconds_since(start) / 1e9;
 }
 
-PeakProbe::PeakProbe(Runtime& runtime, ActivationMode mode) : runtime_(runtime) {
-  double best = 0;
-  const auto offer = [&](const PeakSpeed& peak, double passes) {
-    if (peak.gop_s / passes <= best) return;
-    best = peak.gop_s / passes;
-    roof_ = peak.roof;
-    passes_ = passes;
-  };
-  for (const PeakSpeed& peak : measure_peaks(runtime)) {
-    const Arithmetic a = peak.roof.arithmetic;
-    if (a == Arithmetic::kInt8 && mode == ActivationMode::kInt8) offer(peak, 1);
-    if (a == Arithmetic::kInt8 && mode == ActivationMode::kInt16) offer(peak, 2);
-    if (a == Arithmetic::kInt16 && mode == ActivationMode::kInt16) offer(peak, 1);
-    if (a == Arithmetic::kBf16 && mode == ActivationMode::kBf16) offer(peak, 1);
-    if (a == Arithmetic::kFp32 && mode <= ActivationMode::kBf16) offer(peak, 1);
-  }
-}
-
-double PeakProbe::gop_per_s() { return best_rate(runtime_, roof_) / passes_ / 1e9; }
-
 std::vector<PeakSpeed> measure_peaks(Runtime& runtime) {
   std::vector<PeakSpeed> peaks;
   for (const RoofSet& set : roof_sets(runtime.isas))
     for (const PeakRoof& roof : set.peaks)
       peaks.push_back({set.isa, roof, best_rate(runtime, roof) / 1e9});
   return peaks;
+}
+
+ModePeak peak_of(std::span<const PeakSpeed> peaks, ActivationMode mode) {
+  ModePeak best;
+  const auto offer = [&](const PeakSpeed& speed, int passes) {
+    if (speed.gop_s / passes > best.gop_s()) best = {speed, passes};
+  };
+  for (const PeakSpeed& peak : peaks) {
+    const Arithmetic a = peak.roof.arithmetic;
+    if (a == Arithmetic::kInt8 && mode == ActivationMode::kInt8) offer(peak, 1);
+    if (a == Arithmetic::kInt8 && mode == ActivationMode::kInt16) offer(peak, 2);
+    if (a == Arithmetic::kInt16 && mode == ActivationMode::kInt16) offer(peak, 1);
+    if (a == Arithmetic::kBf16 && mode == ActivationMode::kBf16) offer(peak, 1);
+    const bool floats = mode == ActivationMode::kF32 || mode == ActivationMode::kBf16;
+    if (a == Arithmetic::kFp32 && floats) offer(peak, 1);
+  }
+  return best;
+}
+
+double gop_per_s(Runtime& runtime, const ModePeak& peak) {
+  return best_rate(runtime, peak.speed.roof) / peak.passes / 1e9;
 }
 
 }  // namespace farthing::bench

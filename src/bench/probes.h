@@ -3,7 +3,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -55,6 +54,7 @@ class ReadProbe {
   explicit ReadProbe(Runtime& runtime, std::size_t bytes = probe_bytes());
   std::span<const ReadSpeed> tried() const { return tried_; }  // best first, each its best pass
   const ReadSpeed& best() const { return tried_.front(); }
+  std::size_t bytes() const { return memory_[best().pattern.huge_pages ? 1 : 0]->bytes().size(); }
   double gb_per_s();  // now: the best of three passes in the best pattern
 
  private:
@@ -70,22 +70,18 @@ struct PeakSpeed {
   double gop_s = 0;
 };
 
-// Multiplies in registers on all threads.
-class PeakProbe {
- public:
-  // Finds the fastest way to the peak that this mode of activations can have: BF16 is no slower
-  // than FP32, nor INT16 than two passes of INT8.
-  PeakProbe(Runtime& runtime, ActivationMode mode);
-  double gop_per_s();  // now
-  std::string_view method() const { return roof_.method; }
-
- private:
-  Runtime& runtime_;
-  PeakRoof roof_;
-  double passes_ = 1;
-};
-
-// Every peak of every set, the best of some runs.
+// Every peak of every set, the best of some runs on all threads.
 std::vector<PeakSpeed> measure_peaks(Runtime& runtime);
+
+// The fastest way to multiply and add that inputs of one mode can have: BF16 is no slower than
+// FP32, nor INT16 than two passes of INT8.
+struct ModePeak {
+  PeakSpeed speed;
+  int passes = 1;
+  double gop_s() const { return speed.gop_s / passes; }
+};
+ModePeak peak_of(std::span<const PeakSpeed> peaks, ActivationMode mode);
+// Measures it again: now.
+double gop_per_s(Runtime& runtime, const ModePeak& peak);
 
 }  // namespace farthing::bench

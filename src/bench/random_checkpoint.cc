@@ -118,17 +118,34 @@ class RandomCheckpoint final : public io::Checkpoint {
   std::map<std::string, const io::TensorInfo*> by_name_;
 };
 
+const KnownShape& find_shape(std::string_view shape) {
+  std::vector<std::string_view> known;
+  for (const KnownShape& s : kShapes) {
+    if (s.name == shape) return s;
+    known.push_back(s.name);
+  }
+  usage_error("unknown shape \"{}\"; known: {}", printable(shape), join(known, ", "));
+}
+
 }  // namespace
 
 std::unique_ptr<io::Checkpoint> random_checkpoint(Runtime& runtime, std::string_view shape,
                                                   const QuantScheme& scheme,
                                                   const QuantScheme& head) {
-  std::vector<std::string_view> known;
-  for (const KnownShape& s : kShapes) {
-    if (s.name == shape) return std::make_unique<RandomCheckpoint>(runtime, s, scheme, head);
-    known.push_back(s.name);
-  }
-  usage_error("unknown shape \"{}\"; known: {}", printable(shape), join(known, ", "));
+  return std::make_unique<RandomCheckpoint>(runtime, find_shape(shape), scheme, head);
+}
+
+double random_checkpoint_bytes(std::string_view shape, const QuantScheme& scheme,
+                               const QuantScheme& head) {
+  const KnownShape& s = find_shape(shape);
+  const auto bytes = [](const QuantScheme& q, double rows, std::int64_t cols) {
+    const double bits = bits_per_weight(fit_to_row(q.weights, cols), cols);
+    return bits / 8 * rows * static_cast<double>(cols);
+  };
+  const double kv = static_cast<double>(s.hidden) / s.heads * s.kv_heads;
+  const double layer = bytes(scheme, 2.0 * s.hidden + 2 * kv + 2.0 * s.intermediate, s.hidden) +
+                       bytes(scheme, s.hidden, s.intermediate);
+  return s.layers * layer + (s.tied ? 1 : 2) * bytes(head, s.vocab, s.hidden);
 }
 
 }  // namespace farthing::bench

@@ -16,4 +16,8 @@ std::unique_ptr<io::Checkpoint> random_checkpoint(Runtime& runtime, std::string_
                                                   const QuantScheme& scheme,
                                                   const QuantScheme& head);
 
+// Bytes of its weights. Error: as above.
+double random_checkpoint_bytes(std::string_view shape, const QuantScheme& scheme,
+                               const QuantScheme& head);
+
 }  // namespace farthing::bench

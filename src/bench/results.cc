@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "bench/table.h"
 #include "core/text.h"
@@ -23,6 +24,8 @@ std::string_view unit_name(Arithmetic arithmetic) {
   }
   return "";
 }
+
+std::string_view bound_name(const Row& row) { return row.memory_bound ? "memory" : "compute"; }
 
 std::string reads_text(const Survey& survey) {
   double best = 0;
@@ -54,18 +57,20 @@ Json machine_json(const Runtime& runtime, const Roofs& roofs) {
           {"threads", runtime.pool.size()},
           {"read_gb_s", roofs.read_gb_s},
           {"peaks",
-           {{"int8_gop_s", roofs.int8_gop_s},
-            {"bf16_gflop_s", roofs.bf16_gflop_s},
-            {"fp32_gflop_s", roofs.fp32_gflop_s}}}};
+           {{"int8_gop_s", roofs.peak(ActivationMode::kInt8)},
+            {"int16_gop_s", roofs.peak(ActivationMode::kInt16)},
+            {"bf16_gflop_s", roofs.peak(ActivationMode::kBf16)},
+            {"fp32_gflop_s", roofs.peak(ActivationMode::kF32)}}}};
 }
 
 std::string machine_line(const Runtime& runtime, const Roofs& roofs) {
   return fmt::format(
-      "# {} | {} | {} thread{} | read {:.1f} GB/s, int8 {:.0f} GOP/s, bf16 {:.0f} GFLOP/s, fp32 "
-      "{:.0f} GFLOP/s (measured)\n",
+      "# {} | {} | {} thread{} | read {:.1f} GB/s, int8 {:.0f} GOP/s, int16 {:.0f} GOP/s, bf16 "
+      "{:.0f} GFLOP/s, fp32 {:.0f} GFLOP/s (measured)\n",
       machine_limits().cpu_name, isa_name(runtime.isas.best()), runtime.pool.size(),
-      runtime.pool.size() == 1 ? "" : "s", roofs.read_gb_s, roofs.int8_gop_s, roofs.bf16_gflop_s,
-      roofs.fp32_gflop_s);
+      runtime.pool.size() == 1 ? "" : "s", roofs.read_gb_s, roofs.peak(ActivationMode::kInt8),
+      roofs.peak(ActivationMode::kInt16), roofs.peak(ActivationMode::kBf16),
+      roofs.peak(ActivationMode::kF32));
 }
 
 Json survey_json(const Runtime& runtime, const Survey& survey) {
@@ -87,6 +92,61 @@ Json survey_json(const Runtime& runtime, const Survey& survey) {
                                     {"method", row.speed.roof.method},
                                     {"gop_s", row.speed.gop_s}});
   return json;
+}
+
+Json row_json(const Row& row) {
+  Json json{{"test", row.test},
+            {"scheme", row.scheme},
+            {"activations", row.activations},
+            {"kv", row.kv},
+            {"kernel", row.kernel},
+            {"isa", row.isa},
+            {"batch", row.batch},
+            {"context", row.context},
+            {"tokens_per_s",
+             {{"median", row.tokens_per_s.median},
+              {"min", row.tokens_per_s.min},
+              {"max", row.tokens_per_s.max}}},
+            {"gb_s", row.gb_s},
+            {"gop_s", row.gop_s},
+            {"bound", bound_name(row)},
+            {"share_of_roof", row.share_of_roof}};
+  for (const auto& [name, latency] :
+       {std::pair{"first_token_ms", row.first_token}, {"next_token_ms", row.next_token}})
+    if (latency) json[name] = {{"p50", latency->p50}, {"p95", latency->p95}};
+  json["samples"] = {{"tokens_per_s", row.speeds}, {"share_of_roof", row.shares}};
+  return json;
+}
+
+std::string rows_text(std::span<const Row> rows) {
+  const bool kernels = std::ranges::any_of(rows, [](const Row& row) { return row.kv.empty(); });
+  Table table({{"test", false},
+               {"batch"},
+               {"scheme", false},
+               {"inputs", false},
+               {"kv", false},
+               {kernels ? "kernel" : "", false},
+               {"tokens/s"},
+               {"min .. max"},
+               {"GB/s"},
+               {"GOP/s"},
+               {"of roof", false},
+               {"", false},
+               {"", false}});
+  for (const Row& r : rows)
+    table.add({r.test, std::to_string(r.batch), r.scheme, r.activations, r.kv,
+               kernels ? r.kernel : "", fmt::format("{:.1f}", r.tokens_per_s.median),
+               fmt::format("{:.1f} .. {:.1f}", r.tokens_per_s.min, r.tokens_per_s.max),
+               fmt::format("{:.1f}", r.gb_s), fmt::format("{:.0f}", r.gop_s),
+               bar(r.share_of_roof, 20), fmt::format("{:.0f} %", 100 * r.share_of_roof),
+               std::string(bound_name(r))});
+  std::string text = table.text();
+  for (const Row& r : rows)
+    if (r.first_token && r.next_token)
+      text += fmt::format(
+          "{}: first token after {:.0f} ms (p95 {:.0f}), then {:.1f} ms each (p95 {:.1f})\n",
+          r.test, r.first_token->p50, r.first_token->p95, r.next_token->p50, r.next_token->p95);
+  return text;
 }
 
 std::string survey_text(const Survey& survey) {

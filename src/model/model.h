@@ -25,6 +25,7 @@ class Model {
   const ModelConfig& config() const { return config_; }
   const TensorMap& tensors() const { return *map_; }
   BlockSource& blocks() { return *blocks_; }
+  const LinearGroup& head_weights() const { return head_; }
   std::size_t bytes() const;  // resident weights
   // Bytes of weights that one decoded token reads: all but the rows of an untied embedding.
   std::size_t bytes_read_per_token() const;

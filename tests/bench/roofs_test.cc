@@ -70,11 +70,29 @@ TEST(Probes, AForcedInstructionSetBoundsWhatIsProbed) {
   for (const PeakSpeed& peak : measure_peaks(runtime)) EXPECT_EQ(peak.isa, Isa::kScalar);
 }
 
-TEST(Probes, EveryModeHasAPeak) {
+TEST(Probes, EveryModeHasAPeakAndBf16IsNoSlowerThanFp32) {
   Runtime runtime(1);
-  for (ActivationMode mode :
-       {ActivationMode::kF32, ActivationMode::kBf16, ActivationMode::kInt16, ActivationMode::kInt8})
-    EXPECT_GT(PeakProbe(runtime, mode).gop_per_s(), 0);
+  const std::vector<PeakSpeed> peaks = measure_peaks(runtime);
+  for (ActivationMode mode : kModes) EXPECT_GT(peak_of(peaks, mode).gop_s(), 0);
+  EXPECT_GE(peak_of(peaks, ActivationMode::kBf16).gop_s(),
+            peak_of(peaks, ActivationMode::kF32).gop_s());
+  EXPECT_GE(2 * peak_of(peaks, ActivationMode::kInt16).gop_s(),
+            peak_of(peaks, ActivationMode::kInt8).gop_s());
+  EXPECT_GT(gop_per_s(runtime, peak_of(peaks, ActivationMode::kInt8)), 0);
+}
+
+TEST(LeastTime, IsThatOfTheNearerRoof) {
+  Roofs roofs{.read_gb_s = 10, .gop_s = {}};
+  roofs.gop_s[index(ActivationMode::kInt8)] = 100;
+  roofs.gop_s[index(ActivationMode::kBf16)] = 50;
+  Work work{.bytes = 20e9, .operations = {}};
+  EXPECT_DOUBLE_EQ(least_time(work, roofs).seconds(), 2);
+  EXPECT_TRUE(least_time(work, roofs).memory_bound());
+  work.operations[index(ActivationMode::kInt8)] = 200e9;
+  work.operations[index(ActivationMode::kBf16)] = 100e9;
+  EXPECT_DOUBLE_EQ(least_time(work, roofs).compute, 4);
+  EXPECT_FALSE(least_time(work, roofs).memory_bound());
+  EXPECT_DOUBLE_EQ(least_time(work.times(0.5), roofs).seconds(), 2);
 }
 
 }  // namespace

@@ -1,9 +1,10 @@
-// farthing inspect MODEL: tensors, bytes, and what this machine would need.
+// farthing inspect MODEL | --machine: tensors, bytes, and what this machine would need.
 #include <fmt/core.h>
 
 #include <map>
 
 #include "cli/common.h"
+#include "cli/inspect_machine.h"
 #include "cli/verbs.h"
 #include "core/error.h"
 #include "core/text.h"
@@ -15,7 +16,7 @@ namespace {
 struct Options {
   Common common;
   std::string model, kv;
-  bool tensors = false, machine = false;
+  bool tensors = false, machine = false, refresh = false;
   std::int64_t context = 0;
 };
 
@@ -105,6 +106,8 @@ Json to_json(const Summary& s, const model::ModelConfig& c, const io::Checkpoint
 }
 
 void run(const Options& o) {
+  if (o.machine != o.model.empty()) usage_error("give either MODEL or --machine");
+  if (o.machine) return inspect_machine(o.common, o.refresh);
   const auto checkpoint = io::Checkpoint::open(o.model);
   const auto& architecture = model::find_architecture(checkpoint->config());
   const model::ModelConfig c = model::config_of(architecture, *checkpoint);
@@ -146,8 +149,10 @@ void run(const Options& o) {
 void add_inspect(CLI::App& verb) {
   auto o = std::make_shared<Options>();
   verb.add_option("MODEL", o->model,
-                  "Hugging Face directory, .gguf file, artefact, or org/name in the local cache")
-      ->required();
+                  "Hugging Face directory, .gguf file, artefact, or org/name in the local cache");
+  verb.add_flag("--machine", o->machine,
+                "What this processor is good at, measured and remembered, instead of a model");
+  verb.add_flag("--refresh", o->refresh, "With --machine: measure again");
   verb.add_option("--kv", o->kv, "Type of the key-value cache to count with");
   verb.add_option("--context", o->context,
                   "Tokens of context to count with (default: the model's, at most 4096)");

@@ -1,0 +1,136 @@
+#include "bench/vector_bench.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/attention/attention.h"
+#include "kernels/elementwise/elementwise.h"
+
+namespace farthing::bench {
+namespace {
+
+using kernels::KvType;
+constexpr KvType kKvTypes[] = {KvType::kF32, KvType::kBf16, KvType::kF16, KvType::kInt8,
+                               KvType::kInt4};
+constexpr int kHeads = 32, kKvHeads = 8, kHeadDim = 64;
+
+// Keys and values of some layers of one sequence, all zeros: what they hold costs no time.
+struct KvLayers {
+  KvLayers(KvType type, std::int64_t tokens, std::int64_t layer_count)
+      : layout{.type = type, .kv_heads = kKvHeads, .head_dim = kHeadDim},
+        page_count(
+            static_cast<std::size_t>((tokens + kernels::kPageTokens - 1) / kernels::kPageTokens)),
+        layers(layer_count),
+        bytes(page_count * static_cast<std::size_t>(layer_count) * layout.page_bytes()) {
+    std::memset(bytes.data(), 0, bytes.size());
+    for (std::size_t p = 0; p < page_count * static_cast<std::size_t>(layers); ++p)
+      pages.push_back(bytes.data() + p * layout.page_bytes());
+  }
+  std::span<std::byte* const> of(std::int64_t layer) const {
+    return std::span(pages).subspan(static_cast<std::size_t>(layer) * page_count, page_count);
+  }
+  kernels::KvLayout layout;
+  std::size_t page_count;
+  std::int64_t layers;
+  AlignedArray<std::byte> bytes;
+  std::vector<std::byte*> pages;
+};
+
+// `count` new tokens after `context` others, through every layer.
+Timed attend(Runtime& runtime, const KvLayers& kv, std::int64_t count, std::int64_t context) {
+  const kernels::AttentionRules rules{.heads = kHeads, .scale = 0.125f};
+  Matrix<float> q(count, kHeads * kHeadDim), out(count, kHeads * kHeadDim);
+  std::fill_n(q.view().data, q.shape().size(), 0.5f);
+  const auto start = Clock::now();
+  for (std::int64_t layer = 0; layer < kv.layers; ++layer) {
+    const kernels::AttentionSequence sequence{
+        .first_row = 0, .count = count, .first_position = context, .pages = kv.of(layer)};
+    kernels::attend(runtime, kv.layout, rules, {&sequence, 1}, q.view(), out.view());
+  }
+  Timed timed{seconds_since(start), static_cast<double>(count * kv.layers), {}};
+  const double seen = static_cast<double>(context) + static_cast<double>(count + 1) / 2;
+  timed.work.bytes = static_cast<double>(kv.bytes.size());
+  timed.work.operations[index(ActivationMode::kF32)] =
+      4.0 * kHeads * kHeadDim * seen * timed.tokens;
+  return timed;
+}
+
+void bench_attention(Runtime& runtime, RoofProbe& roof, int repeats, const Progress& progress,
+                     std::vector<Row>& rows) {
+  const bool scalar = runtime.isas.best() == Isa::kScalar;
+  const std::int64_t context = scalar ? 512 : 4096, prompt = scalar ? 64 : 512;
+  for (KvType type : kKvTypes) {
+    Row names{.kv = std::string(kernels::kv_type_name(type)),
+              .kernel = fmt::format("attention {}", isa_name(runtime.isas.best())),
+              .isa = std::string(isa_name(runtime.isas.best()))};
+    Row decode = names;
+    decode.test = fmt::format("attention 1@{}", context);
+    decode.context = context;
+    const KvLayers cold(type, context + 1, scalar ? 1 : 16);
+    alternate(roof, repeats, progress, [&] { return attend(runtime, cold, 1, context); }, decode);
+    rows.push_back(std::move(decode));
+    Row prefill = names;
+    prefill.test = fmt::format("attention {}", prompt);
+    prefill.batch = prompt;
+    const KvLayers one(type, prompt, 1);
+    alternate(roof, repeats, progress, [&] { return attend(runtime, one, prompt, 0); }, prefill);
+    rows.push_back(std::move(prefill));
+  }
+}
+
+// Reads and writes a matrix that is larger than the caches.
+template <class Body>
+void bench_pass(std::string_view name, Runtime& runtime, RoofProbe& roof, int repeats,
+                const Progress& progress, double bytes, std::int64_t tokens, Body body,
+                std::vector<Row>& rows) {
+  Row row{.test = std::string(name),
+          .kernel = fmt::format("elementwise {}", isa_name(runtime.isas.best())),
+          .isa = std::string(isa_name(runtime.isas.best())),
+          .batch = tokens};
+  alternate(
+      roof, repeats, progress,
+      [&] {
+        const auto start = Clock::now();
+        body();
+        return Timed{
+            seconds_since(start), static_cast<double>(tokens), {.bytes = bytes, .operations = {}}};
+      },
+      row);
+  rows.push_back(std::move(row));
+}
+
+void bench_elementwise(Runtime& runtime, RoofProbe& roof, int repeats, const Progress& progress,
+                       std::vector<Row>& rows) {
+  const std::int64_t tokens = runtime.isas.best() == Isa::kScalar ? 256 : 4096;
+  constexpr std::int64_t kFeatures = 4096;
+  Matrix<float> x(tokens, kFeatures), y(tokens, kFeatures / 2), table(tokens, kHeadDim);
+  std::fill_n(x.view().data, x.shape().size(), 0.5f);
+  std::fill_n(table.view().data, table.shape().size(), 0.5f);
+  const std::vector<float> weight(kFeatures, 1.0f);
+  const double bytes = 4.0 * static_cast<double>(x.shape().size());
+  const auto pass = [&](std::string_view name, double moved, auto body) {
+    bench_pass(name, runtime, roof, repeats, progress, moved, tokens, body, rows);
+  };
+  pass("rms norm", 2 * bytes,
+       [&] { kernels::rms_norm(runtime, x.view(), weight, 1e-5f, x.view()); });
+  pass("rotate", 2 * bytes,
+       [&] { kernels::rotate(runtime, x.view(), kHeadDim, kHeadDim, false, table.view()); });
+  pass("gated silu", 1.5 * bytes,
+       [&] { kernels::activate_gated(runtime, kernels::Activation::kSilu, x.view(), y.view()); });
+}
+
+}  // namespace
+
+void bench_vectors(Runtime& runtime, RoofProbe& roof, int repeats, const Progress& progress,
+                   std::vector<Row>& rows) {
+  // Levels between these add integer or BF16 products only.
+  const auto levels = {"scalar", "avx2", "avx512", "neon"};
+  const std::string_view isa = isa_name(runtime.isas.best());
+  if (std::ranges::none_of(levels, [&](const char* level) { return isa == level; })) return;
+  bench_attention(runtime, roof, repeats, progress, rows);
+  bench_elementwise(runtime, roof, repeats, progress, rows);
+}
+
+}  // namespace farthing::bench
