@@ -50,11 +50,11 @@ void run_in_parallel(Runtime& runtime, LinearRun run, const LinearSlice& whole) 
     slice.end_tile = whole.first_tile + end;
     run(slice);
   };
-  constexpr std::int64_t kUnit = 4;
   const std::int64_t count = whole.end_tile - whole.first_tile;
-  if (whole.tokens <= 8) return runtime.parallel_shares(count, kUnit, piece);
+  if (whole.tokens <= 8) return runtime.parallel_shares(count, kTileUnit, piece);
   const std::int64_t pieces = std::int64_t{8} * runtime.pool.size();
-  const std::int64_t grain = std::clamp(count / pieces / kUnit * kUnit, kUnit, 8 * kUnit);
+  const std::int64_t grain =
+      std::clamp(count / pieces / kTileUnit * kTileUnit, kTileUnit, 8 * kTileUnit);
   runtime.parallel(count, grain, piece);
 }
 

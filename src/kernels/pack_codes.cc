@@ -59,7 +59,7 @@ class GridReader {
     const QuantizedTensor& weight = *place.source->weight;
     weight.format->read_grid(weight, place.row, {codes_, scales_, offsets_});
   }
-  std::uint8_t code(std::int64_t k) const { return codes_[static_cast<std::size_t>(k)]; }
+  const std::uint8_t* codes() const { return codes_.data(); }
   float scale(std::int64_t g) const { return scales_[static_cast<std::size_t>(g)]; }
   float offset(std::int64_t g) const { return offsets_[static_cast<std::size_t>(g)]; }
 
@@ -117,7 +117,7 @@ void set_levels(const float* levels, bool integers, CodeTiles& tiles) {
   if (step != 1.0f) tiles.scales_are_f16 = false;  // a scale times the step need not be FP16
 }
 
-void set_geometry(Runtime& runtime, const StackedRows& rows, PackedMatrix& matrix) {
+void set_geometry(const StackedRows& rows, PackedMatrix& matrix, OffsetForm form) {
   const Grid grid = rows.first().format->grid(rows.first());
   const std::int64_t group = std::min(grid.group_size, matrix.in);
   CodeTiles& tiles = matrix.codes;
@@ -128,31 +128,47 @@ void set_geometry(Runtime& runtime, const StackedRows& rows, PackedMatrix& matri
   tiles.unit_vectors = divide_up(tiles.unit_inputs, 8) * (matrix.packing == Packing::kU8 ? 2 : 1);
   tiles.bias = grid.bias;
   tiles.scales_are_f16 = grid.scales_are_f16;
-  tiles.offsets = grid.has_offsets ? OffsetForm::kF32 : OffsetForm::kNone;
+  tiles.offsets = form;
   if (grid.codebook != nullptr) set_levels(grid.codebook, integer_inputs(matrix), tiles);
-  if (grid.has_offsets) tiles.offsets = find_offset_form(runtime, rows, matrix);
   tiles.code_bytes = tiles.units * tiles.unit_vectors * 64;
   tiles.group_bytes =
       tiles.code_bytes + kTileRows * (tiles.scales_are_f16 ? 2 : 4) + offset_bytes(tiles.offsets);
   matrix.tile_bytes = tiles.groups * tiles.group_bytes;
 }
 
-// Calls body(k, byte, high): where in a tile the code of each input of a lane lies, and in which
-// half of its byte.
+// Calls body(k, count, byte) for every unit of a lane: its first input, how many inputs are real,
+// and where in a tile its codes begin.
 template <class Body>
-void for_each_code(const PackedMatrix& matrix, int lane, const Body& body) {
+void for_each_unit(const PackedMatrix& matrix, int lane, const Body& body) {
   const CodeTiles& tiles = matrix.codes;
-  const std::int64_t inputs = matrix.packing == Packing::kU8 ? 4 : 8;
   for (std::int64_t g = 0; g < tiles.groups; ++g)
     for (std::int64_t u = 0; u < tiles.units; ++u) {
       const std::int64_t in_group = u * tiles.unit_inputs,
                          first = g * tiles.group_inputs + in_group;
       const std::int64_t count =
           std::min({tiles.unit_inputs, tiles.group_inputs - in_group, matrix.in - first});
-      const std::int64_t unit = g * tiles.group_bytes + u * tiles.unit_vectors * 64 + 4 * lane;
-      for (std::int64_t i = 0; i < count; ++i)
-        body(first + i, unit + i / inputs * 64 + i % 4, i % inputs >= 4);
+      body(first, count, g * tiles.group_bytes + u * tiles.unit_vectors * 64 + 4 * lane);
     }
+}
+
+// The codes of one lane and unit: four bytes of every vector of 64, of four inputs at 8 bits, of
+// eight at 4 bits.
+void put_bytes(const std::uint8_t* codes, std::int64_t count, std::byte* to) {
+  for (; count >= 4; count -= 4, codes += 4, to += 64) std::memcpy(to, codes, 4);
+  std::memcpy(to, codes, static_cast<std::size_t>(count));
+}
+
+void put_halves(const std::uint8_t* codes, std::int64_t count, std::byte* to) {
+  std::uint8_t rest[8] = {};
+  for (; count > 0; count -= 8, codes += 8, to += 64) {
+    if (count < 8) std::memcpy(rest, codes, static_cast<std::size_t>(count));
+    const std::uint8_t* eight = count < 8 ? rest : codes;
+    std::uint32_t low = 0, high = 0;
+    std::memcpy(&low, eight, 4);
+    std::memcpy(&high, eight + 4, 4);
+    low |= high << 4;  // codes are below 16: nothing crosses a byte
+    std::memcpy(to, &low, 4);
+  }
 }
 
 template <class T>
@@ -166,18 +182,24 @@ T get(const std::byte* from, std::int64_t i) {
   return value;
 }
 
-void put_offset(OffsetForm form, std::byte* to, int lane, float scale, float offset) {
-  if (form == OffsetForm::kI8)
-    put(to, lane, static_cast<std::int8_t>(offset_multiple(scale, offset)));
+// False when the form cannot hold the offset exactly.
+bool put_offset(OffsetForm form, std::byte* to, int lane, float scale, float offset) {
+  if (form == OffsetForm::kI8) {
+    const int multiple = offset_multiple(scale, offset);
+    put(to, lane, static_cast<std::int8_t>(multiple));
+    return multiple != 128;
+  }
   if (form == OffsetForm::kF16) put(to, lane, to_fp16(offset).bits);
   if (form == OffsetForm::kF32) put(to, lane, offset);
+  return true;
 }
 
-void pack_row(const PackedMatrix& matrix, const GridReader& grid, int lane, float step,
+bool pack_row(const PackedMatrix& matrix, const GridReader& grid, int lane, float step,
               std::byte* tile) {
   const CodeTiles& tiles = matrix.codes;
-  for_each_code(matrix, lane, [&](std::int64_t k, std::int64_t byte, bool high) {
-    tile[byte] |= static_cast<std::byte>(grid.code(k) << (high ? 4 : 0));
+  const bool bytes = matrix.packing == Packing::kU8;
+  for_each_unit(matrix, lane, [&](std::int64_t k, std::int64_t count, std::int64_t byte) {
+    (bytes ? put_bytes : put_halves)(grid.codes() + k, count, tile + byte);
   });
   for (std::int64_t g = 0; g < tiles.groups; ++g) {
     std::byte* scales = tile + g * tiles.group_bytes + tiles.code_bytes;
@@ -186,10 +208,12 @@ void pack_row(const PackedMatrix& matrix, const GridReader& grid, int lane, floa
       put(scales, lane, to_fp16(scale).bits);
     else
       put(scales, lane, scale);
-    if (tiles.offsets != OffsetForm::kNone)
-      put_offset(tiles.offsets, scales + kTileRows * (tiles.scales_are_f16 ? 2 : 4), lane, scale,
-                 grid.offset(g));
+    if (tiles.offsets != OffsetForm::kNone &&
+        !put_offset(tiles.offsets, scales + kTileRows * (tiles.scales_are_f16 ? 2 : 4), lane, scale,
+                    grid.offset(g)))
+      return false;
   }
+  return true;
 }
 
 float step_of(const PackedMatrix& matrix) {
@@ -212,46 +236,63 @@ void get_group(const PackedMatrix& matrix, const std::byte* tile, std::int64_t g
   scale /= step_of(matrix);
 }
 
+// Every thread packs what it will multiply, so that on machines with several NUMA nodes the pages
+// lie near it. False when an offset does not fit its form.
+bool pack_tiles(Runtime& runtime, const StackedRows& rows, PackedMatrix& matrix) {
+  matrix.tiles = allocate_tiles(matrix);
+  const float step = step_of(matrix);
+  std::atomic<bool> fits = true;
+  runtime.parallel_shares(matrix.tile_count(), kTileUnit, [&](std::int64_t tile, std::int64_t end) {
+    GridReader grid(rows, matrix.codes, matrix.in);
+    for (; tile < end && fits.load(std::memory_order_relaxed); ++tile) {
+      std::byte* out = matrix.tiles.data() + tile * matrix.tile_bytes;
+      std::memset(out, 0, static_cast<std::size_t>(matrix.tile_bytes));
+      for (int lane = 0; lane < kTileRows && tile * kTileRows + lane < matrix.out; ++lane) {
+        grid.read(tile * kTileRows + lane);
+        if (!pack_row(matrix, grid, lane, step, out)) fits = false;
+      }
+    }
+  });
+  return fits;
+}
+
 }  // namespace
 
 bool levels_are_integers(const float* levels) { return level_step(levels) != 0; }
 
 void pack_codes(Runtime& runtime, const StackedRows& rows, PackedMatrix& matrix) {
-  set_geometry(runtime, rows, matrix);
-  matrix.tiles =
-      AlignedArray<std::byte>(static_cast<std::size_t>(matrix.tile_count() * matrix.tile_bytes));
-  const float step = step_of(matrix);
-  runtime.parallel(matrix.tile_count(), 1, [&](std::int64_t tile, std::int64_t end) {
-    GridReader grid(rows, matrix.codes, matrix.in);
-    for (; tile < end; ++tile) {
-      std::byte* out = matrix.tiles.data() + tile * matrix.tile_bytes;
-      std::memset(out, 0, static_cast<std::size_t>(matrix.tile_bytes));
-      for (int lane = 0; lane < kTileRows && tile * kTileRows + lane < matrix.out; ++lane) {
-        grid.read(tile * kTileRows + lane);
-        pack_row(matrix, grid, lane, step, out);
-      }
-    }
-  });
+  const bool has_offsets = rows.first().format->grid(rows.first()).has_offsets;
+  // Nearly all offsets are small multiples of their scales: looking first would read everything
+  // twice.
+  set_geometry(rows, matrix, has_offsets ? OffsetForm::kI8 : OffsetForm::kNone);
+  if (pack_tiles(runtime, rows, matrix)) return;
+  set_geometry(rows, matrix, find_offset_form(runtime, rows, matrix));
+  pack_tiles(runtime, rows, matrix);
 }
 
 void unpack_codes(const PackedMatrix& matrix, std::int64_t row, std::span<float> out) {
   const CodeTiles& tiles = matrix.codes;
   const std::byte* tile = matrix.tiles.data() + row / kTileRows * matrix.tile_bytes;
   const int lane = static_cast<int>(row % kTileRows);
-  std::vector<float> scales(static_cast<std::size_t>(tiles.groups)), offsets(scales.size());
-  for (std::int64_t g = 0; g < tiles.groups; ++g)
-    get_group(matrix, tile, g, lane, scales[static_cast<std::size_t>(g)],
-              offsets[static_cast<std::size_t>(g)]);
-  for_each_code(matrix, lane, [&](std::int64_t k, std::int64_t byte, bool high) {
-    const auto g = static_cast<std::size_t>(k / tiles.group_inputs);
-    const int both = static_cast<int>(tile[byte]);
-    const int code = matrix.packing == Packing::kU8 ? both : high ? both >> 4 : both & 15;
-    float& weight = out[static_cast<std::size_t>(k)];
-    if (matrix.packing == Packing::kLevels)
-      weight = scales[g] * tiles.levels[code];
-    else
-      weight = scales[g] * static_cast<float>(code - tiles.bias);
-    if (tiles.offsets != OffsetForm::kNone) weight += offsets[g];
+  const bool bytes = matrix.packing == Packing::kU8;
+  std::int64_t group = -1;
+  float scale = 0, offset = 0;
+  for_each_unit(matrix, lane, [&](std::int64_t k, std::int64_t count, std::int64_t byte) {
+    if (k / tiles.group_inputs != group) {
+      group = k / tiles.group_inputs;
+      get_group(matrix, tile, group, lane, scale, offset);
+    }
+    for (std::int64_t i = 0; i < count; ++i) {
+      const std::int64_t place = bytes ? i / 4 * 64 + i % 4 : i / 8 * 64 + i % 4;
+      const int both = static_cast<int>(tile[byte + place]);
+      const int code = bytes ? both : i % 8 >= 4 ? both >> 4 : both & 15;
+      float& weight = out[static_cast<std::size_t>(k + i)];
+      if (matrix.packing == Packing::kLevels)
+        weight = scale * tiles.levels[code];
+      else
+        weight = scale * static_cast<float>(code - tiles.bias);
+      if (tiles.offsets != OffsetForm::kNone) weight += offset;
+    }
   });
 }
 

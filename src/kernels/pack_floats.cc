@@ -1,3 +1,4 @@
+#include <array>
 #include <cassert>
 #include <cstring>
 
@@ -7,41 +8,45 @@
 namespace farthing::kernels {
 namespace {
 
-// A row of the weight as elements of the packing, wherever it comes from.
+// A row of the weight as bytes of the packing's elements: where it lies, or decoded into `room`.
 template <class T>
-const T* source_row(const StackedRows::Place& place, std::int64_t in, std::vector<T>& room) {
+const std::byte* source_row(const StackedRows::Place& place, std::int64_t in, T* room) {
   const QuantizedTensor& weight = *place.source->weight;
   if constexpr (std::is_same_v<T, float>) {
     if (weight.scheme.element != Element::kF32) {  // FP8 and the like: as its format reads it
-      room.resize(static_cast<std::size_t>(in));
-      weight.format->dequantize(weight, place.row, MatrixView<float>(room.data(), 1, in));
-      return room.data();
+      weight.format->dequantize(weight, place.row, MatrixView<float>(room, 1, in));
+      return reinterpret_cast<const std::byte*>(room);
     }
   }
-  // Not through T*: a mapped file owes nobody alignment.
-  room.resize(static_cast<std::size_t>(in));
-  const std::size_t bytes = static_cast<std::size_t>(in) * sizeof(T);
-  std::memcpy(room.data(),
-              weight.parts[0].view().data() + static_cast<std::size_t>(place.row) * bytes, bytes);
-  return room.data();
+  return weight.parts[0].view().data() + static_cast<std::size_t>(place.row * in) * sizeof(T);
+}
+
+// Sixteen rows become a tile: input by input, one element of each row.
+template <class T>
+void interleave(const std::array<const std::byte*, kTileRows>& rows, std::int64_t in, T* tile) {
+  for (std::int64_t k = 0; k < in; ++k)
+    for (std::size_t lane = 0; lane < kTileRows; ++lane)  // not through T*: files owe no alignment
+      std::memcpy(tile + k * kTileRows + static_cast<std::int64_t>(lane),
+                  rows[lane] + static_cast<std::size_t>(k) * sizeof(T), sizeof(T));
 }
 
 template <class T>
 void pack_tiles(Runtime& runtime, const StackedRows& rows, PackedMatrix& matrix) {
   matrix.tile_bytes = matrix.in * kTileRows * static_cast<std::int64_t>(sizeof(T));
-  matrix.tiles =
-      AlignedArray<std::byte>(static_cast<std::size_t>(matrix.tile_count() * matrix.tile_bytes));
-  runtime.parallel(matrix.tile_count(), 1, [&](std::int64_t tile, std::int64_t end) {
-    std::vector<T> room;
+  matrix.tiles = allocate_tiles(matrix);
+  runtime.parallel_shares(matrix.tile_count(), kTileUnit, [&](std::int64_t tile, std::int64_t end) {
+    const auto width = static_cast<std::size_t>(matrix.in);
+    std::vector<T> room(width * kTileRows), zeros(width);
     for (; tile < end; ++tile) {
-      T* out = reinterpret_cast<T*>(matrix.tiles.data() + tile * matrix.tile_bytes);
-      for (int lane = 0; lane < kTileRows; ++lane) {
-        const std::int64_t output = tile * kTileRows + lane;
-        const T* in =
-            output < matrix.out ? source_row<T>(rows.at(output), matrix.in, room) : nullptr;
-        for (std::int64_t k = 0; k < matrix.in; ++k)
-          out[k * kTileRows + lane] = in != nullptr ? in[k] : T{};
+      std::array<const std::byte*, kTileRows> sources;
+      for (std::size_t lane = 0; lane < kTileRows; ++lane) {
+        const std::int64_t output = tile * kTileRows + static_cast<std::int64_t>(lane);
+        sources[lane] = output < matrix.out
+                            ? source_row<T>(rows.at(output), matrix.in, room.data() + lane * width)
+                            : reinterpret_cast<const std::byte*>(zeros.data());
       }
+      interleave(sources, matrix.in,
+                 reinterpret_cast<T*>(matrix.tiles.data() + tile * matrix.tile_bytes));
     }
   });
 }

@@ -11,6 +11,9 @@
 
 namespace farthing::kernels {
 
+// Tiles that a thread takes at least: whole pairs of pairs.
+inline constexpr std::int64_t kTileUnit = 4;
+
 // How tiles of 16 outputs lie in memory: floats input by input, or CodeTiles of codes of 4 bits
 // (kU4), of 8 (kU8), or of 4 bits that choose one of 16 levels (kLevels).
 enum class Packing : std::uint8_t { kF32, kBf16, kF16, kU4, kU8, kLevels };
@@ -75,6 +78,10 @@ Packing packing_of(const QuantizedTensor& weight, ActivationMode mode);
 // Whether a codebook can meet integer inputs: its levels are multiples of 1 or of 1/2 that fit 8
 // bits.
 bool levels_are_integers(const float* levels);
+
+// Memory for all tiles, on huge pages where the system has them. Whole ones only: nothing becomes
+// resident that is not used.
+AlignedArray<std::byte> allocate_tiles(const PackedMatrix& matrix);
 
 // Fill tiles, tile_bytes and codes; in, out, packing and activations are set.
 void pack_floats(Runtime& runtime, const StackedRows& rows, PackedMatrix& matrix);
