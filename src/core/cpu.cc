@@ -9,6 +9,7 @@
 #include <fstream>
 #include <vector>
 
+#include "core/cgroup.h"
 #include "core/error.h"
 #include "core/text.h"
 
@@ -20,57 +21,10 @@ constexpr std::array kIsas = {Isa::kScalar, Isa::kAvx2,       Isa::kAvxVnni,
 constexpr std::array<std::string_view, kIsas.size()> kNames = {
     "scalar", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16"};
 
-std::string first_line(const std::string& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
-}
-
-// This process's cgroup folder, and each one above it up to the root: any of them may set a limit.
-std::vector<std::string> cgroup_folders() {
-  std::ifstream file("/proc/self/cgroup");
-  std::vector<std::string> folders;
-  for (std::string line; std::getline(file, line);) {
-    if (line.rfind("0::", 0) != 0) continue;
-    std::string path = line.substr(3);
-    while (true) {
-      folders.push_back("/sys/fs/cgroup" + (path == "/" ? "" : path));
-      const auto slash = path.rfind('/');
-      if (path.empty() || path == "/" || slash == std::string::npos) break;
-      path.resize(slash);
-    }
-  }
-  folders.push_back("/sys/fs/cgroup");
-  return folders;
-}
-
-double number_or(const std::string& text, double otherwise) {
-  char* end = nullptr;
-  const double value = std::strtod(text.c_str(), &end);
-  return end == text.c_str() ? otherwise : value;
-}
-
-double cpu_quota() {
-  double quota = INFINITY;
-  for (const auto& folder : cgroup_folders()) {
-    const auto fields = split(first_line(folder + "/cpu.max"), ' ');
-    if (fields.size() == 2 && fields[0] != "max")
-      quota = std::min(quota, number_or(fields[0], INFINITY) / number_or(fields[1], 100000));
-  }
-  const double v1 = number_or(first_line("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), -1);
-  const double period = number_or(first_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us"), 100000);
-  return v1 > 0 ? std::min(quota, v1 / period) : quota;
-}
-
-std::uint64_t memory_limit() {
-  double bytes =
+std::uint64_t memory_limit(const CgroupLimits& groups) {
+  const double physical =
       static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
-  for (const auto& folder : cgroup_folders())
-    bytes = std::min(bytes, number_or(first_line(folder + "/memory.max"), INFINITY));
-  bytes = std::min(bytes,
-                   number_or(first_line("/sys/fs/cgroup/memory/memory.limit_in_bytes"), INFINITY));
-  return static_cast<std::uint64_t>(bytes);
+  return static_cast<std::uint64_t>(std::min(physical, groups.memory_bytes));
 }
 
 std::string cpu_model_name() {
@@ -152,10 +106,10 @@ MachineLimits machine_limits() {
   cpu_set_t mask;
   CPU_ZERO(&mask);
   int allowed = sched_getaffinity(0, sizeof mask, &mask) == 0 ? CPU_COUNT(&mask) : 1;
-  const double quota = cpu_quota();
-  if (quota < allowed) allowed = std::max(1, static_cast<int>(std::ceil(quota)));
+  const CgroupLimits groups = cgroup_limits();
+  if (groups.cpus < allowed) allowed = static_cast<int>(std::ceil(groups.cpus));
   return {.threads = std::max(1, allowed),
-          .memory_bytes = memory_limit(),
+          .memory_bytes = memory_limit(groups),
           .cpu_name = cpu_model_name()};
 }
 
