@@ -98,6 +98,7 @@ class TextCutter {
 struct Share {
   const Encoder& encoder;
   std::int64_t length = 0, count = 0;
+  bool must_fill = true;  // else what there is will do
   std::vector<Tokens> samples;
   std::vector<std::string> notes;
 };
@@ -123,7 +124,7 @@ void take_texts(Documents& documents, Random& random, Share& share) {
     cutter.restart();
     cutter.cut(documents.texts, false);
   }
-  if (!cutter.done())
+  if (!cutter.done() && (share.must_fill || cutter.samples.empty()))
     too_short(documents, share, std::ssize(cutter.samples), cutter.seen, documents.bytes());
   std::ranges::move(cutter.samples, std::back_inserter(share.samples));
 }
@@ -151,7 +152,7 @@ void take_conversations(Documents& documents, Random& random, Share& share) {
   }
   if (taken == 0)
     bad_input("{}: the chat template refuses every conversation: {}", documents.name, why);
-  if (tokens < wanted)
+  if (tokens < wanted && share.must_fill)
     too_short(documents, share, tokens / share.length, tokens, std::max<std::size_t>(bytes, 1));
   if (refused > 0)
     share.notes.push_back(
@@ -162,6 +163,7 @@ void take_conversations(Documents& documents, Random& random, Share& share) {
 // Samples that were tokenised before are taken as they are, but not beyond `length`.
 void take_ids(Documents& documents, Random& random, Share& share) {
   shuffle(documents.ids, random);
+  if (!share.must_fill) share.count = std::min(share.count, std::ssize(documents.ids));
   if (std::ssize(documents.ids) < share.count)
     bad_input("{}: has {} tokenised samples, but should give {}; give a smaller --samples",
               documents.name, documents.ids.size(), share.count);
@@ -244,16 +246,6 @@ void check(const DataRequest& request, std::size_t sources) {
                   printable(source.path, 400), source.weight);
 }
 
-std::string hash_of(const std::vector<Sample>& samples) {
-  Sha256 hash;
-  for (const Sample& sample : samples) {
-    const auto length = static_cast<std::int32_t>(sample.tokens.size());
-    hash.update(std::as_bytes(std::span(&length, 1)));
-    hash.update(std::as_bytes(std::span(sample.tokens)));
-  }
-  return hash.hex();
-}
-
 }  // namespace
 
 TextSource parse_source(std::string_view text) {
@@ -268,6 +260,16 @@ TextSource parse_source(std::string_view text) {
     usage_error("the weight of a text must be a number above 0, as in books.txt=0.5; got \"{}\"",
                 printable(text));
   return {std::string(text.substr(0, mark)), weight};
+}
+
+std::string hash_of(const std::vector<Sample>& samples) {
+  Sha256 hash;
+  for (const Sample& sample : samples) {
+    const auto length = static_cast<std::int32_t>(sample.tokens.size());
+    hash.update(std::as_bytes(std::span(&length, 1)));
+    hash.update(std::as_bytes(std::span(sample.tokens)));
+  }
+  return hash.hex();
 }
 
 std::int64_t CalibrationData::tokens() const {
@@ -289,7 +291,7 @@ CalibrationData load_data(const text::Tokenizer& tokenizer, const io::Checkpoint
   CalibrationData data;
   for (std::size_t i = 0; i < sources.size(); ++i) {
     const bool builtin = sources[i].path == kBuiltin;
-    Share share{encoder, request.length, counts[i], {}, {}};
+    Share share{encoder, request.length, counts[i], !request.as_many_as_there_are, {}, {}};
     take_source(builtin ? builtin_documents(section) : read_documents(sources[i].path, section),
                 builtin, random, share);
     for (Tokens& tokens : share.samples)

@@ -34,6 +34,7 @@ struct DataRequest {
   std::int64_t samples = 128;
   std::int64_t length = 512;  // tokens a sample, the beginning-of-text token included
   std::int64_t seed = 1;
+  bool as_many_as_there_are = false;  // a source that is too short gives what it has
 };
 
 struct Sample {
@@ -49,6 +50,7 @@ struct CalibrationData {
   std::vector<std::string> notes;  // a line each: what was left out, and why
   std::int64_t tokens() const;
 };
+std::string hash_of(const std::vector<Sample>& samples);
 
 // Draws the samples: the same ones for the same sources, tokenizer, template and request. Each
 // begins as the model wants it: with a beginning-of-text token where the tokenizer adds one, and

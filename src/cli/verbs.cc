@@ -7,6 +7,7 @@ constexpr Verb kVerbs[] = {
     {"inspect", "What is in a model and what it needs", add_inspect},
     {"chat", "Talk to a model", add_chat},
     {"generate", "One answer to one prompt", add_generate},
+    {"calibrate", "Check and choose calibration data", add_calibrate},
     {"compress", "Fewer bits for the weights, by a recipe", add_compress},
     {"eval", "Perplexity, and the difference to a reference model", add_eval},
     {"bench", "Tokens per second, and share of what the machine can do", add_bench},

@@ -14,6 +14,7 @@ struct Verb {
 std::span<const Verb> verbs();
 
 void add_bench(CLI::App& verb);
+void add_calibrate(CLI::App& verb);
 void add_chat(CLI::App& verb);
 void add_compress(CLI::App& verb);
 void add_eval(CLI::App& verb);
