@@ -27,6 +27,48 @@ calibrate::SampleRows rows_of(const calibrate::CalibrationData& data) {
   return rows;
 }
 
+unsigned wanted_of(std::span<const std::unique_ptr<Step>> steps, const PlannedUnit& unit) {
+  if (unit.keep || stage_of(unit.unit.slot) == Slot::kNone) return calibrate::kNoStatistics;
+  unsigned wanted = calibrate::kNoStatistics;
+  for (const auto& step : steps) wanted |= step->statistics(unit);
+  return wanted;
+}
+
+// What one layer takes beside the hidden states.
+std::uint64_t block_need(const Plan& plan, std::span<const std::unique_ptr<Step>> steps,
+                         int layer) {
+  unsigned transform = calibrate::kNoStatistics;
+  bool edits = false, reference = false;
+  for (const auto& step : steps) {
+    transform |= step->transform_statistics();
+    edits |= step->transforms();
+  }
+  std::uint64_t weights = 0, packed = 0, made = 0, whole = 0, largest = 0;
+  for (const PlannedUnit& unit : plan.units) {
+    if (unit.unit.layer != layer) continue;
+    const auto count = static_cast<std::uint64_t>(unit.weights());
+    const auto inputs = static_cast<std::uint64_t>(unit.shape.cols);
+    weights += count;
+    packed += count * static_cast<std::uint64_t>(edits ? 32 : unit.source.bits) / 8;
+    made += static_cast<std::uint64_t>(bits_per_weight(unit.scheme, unit.shape.cols) / 8 *
+                                       static_cast<double>(count));
+    const unsigned wanted = wanted_of(steps, unit);
+    reference |= (wanted & calibrate::kDrift) != 0;
+    // The Hessian, its factor and what it is made from; with drift that and three products more.
+    const std::uint64_t square = inputs * inputs * sizeof(float);
+    std::uint64_t stage = 0;
+    if ((wanted & calibrate::kHessian) != 0) stage += 3 * square;
+    if ((wanted & calibrate::kDrift) != 0) stage += 4 * square;
+    largest = std::max(largest, stage);
+    if ((transform & calibrate::kHessian) != 0) whole += square;  // all inputs of the block at once
+    if ((transform & calibrate::kSample) != 0)
+      whole += inputs * calibrate::Accumulator::kSampleTokens * sizeof(float);
+  }
+  const std::uint64_t copies = edits ? 2 : 1;  // the edits as the model reads them
+  return weights * sizeof(float) * copies + packed * (reference ? 2 : 1) + made +
+         std::max(largest, whole);
+}
+
 QuantizedTensor borrow(const QuantizedTensor& tensor) {
   QuantizedTensor view{tensor.format, tensor.shape, tensor.scheme, {}};
   for (const Bytes& part : tensor.parts) view.parts.push_back(Bytes::borrow(part.view()));
@@ -64,7 +106,7 @@ CalibratedBlocks::CalibratedBlocks(Runtime& runtime, const model::TensorMap& map
       float_overlay_(map.checkpoint()),
       runner_(runtime, samples_, kernels::parse_kv_type(options.kv)) {
   for (const PlannedUnit& unit : plan.units)
-    has_reference_ |= (wanted_of(unit) & calibrate::kDrift) != 0;
+    has_reference_ |= (wanted_of(steps_, unit) & calibrate::kDrift) != 0;
   std::vector<cache::Token> tokens;
   for (const calibrate::Sample& sample : data.samples)
     tokens.insert(tokens.end(), sample.tokens.begin(), sample.tokens.end());
@@ -79,13 +121,6 @@ CalibratedBlocks::CalibratedBlocks(Runtime& runtime, const model::TensorMap& map
 }
 
 CalibratedBlocks::~CalibratedBlocks() = default;
-
-unsigned CalibratedBlocks::wanted_of(const PlannedUnit& unit) const {
-  if (unit.keep || stage_of(unit.unit.slot) == Slot::kNone) return calibrate::kNoStatistics;
-  unsigned wanted = calibrate::kNoStatistics;
-  for (const auto& step : steps_) wanted |= step->statistics(unit);
-  return wanted;
-}
 
 void CalibratedBlocks::put_edits(const Block& block, io::OverlayCheckpoint& overlay) {
   for (const auto& [place, matrix] : block.matrices())
@@ -182,7 +217,7 @@ FinishedBlock CalibratedBlocks::compress(int layer) {
       Wanted wanted;
       for (const Block::Place& place : block.places()) {
         const Slot stage = stage_of(place.unit->unit.slot);
-        const unsigned bits = wanted_of(*place.unit);
+        const unsigned bits = wanted_of(steps_, *place.unit);
         if (bits != 0 && std::find(stages.begin(), stages.end(), stage) != stages.end())
           wanted[{stage, place.expert}] |= bits;
       }
@@ -227,6 +262,32 @@ void CalibratedBlocks::advance(int layer) {
   float_overlay_.clear();  // the steps keep the model's function: as it is, it is the reference
   reference_->blocks().forget();
   runner_.advance(*reference_, layer, *reference_states_);
+}
+
+std::uint64_t CalibratedBlocks::memory_need(const model::TensorMap& map, const Plan& plan,
+                                            std::span<const std::unique_ptr<Step>> steps,
+                                            std::int64_t tokens, bool spill) {
+  const model::ModelConfig& c = map.config();
+  std::uint64_t block = 0, ends = 0;
+  bool reference = false;
+  for (int layer = 0; layer < c.layers; ++layer)
+    block = std::max(block, block_need(plan, steps, layer));
+  for (const PlannedUnit& unit : plan.units) {
+    reference |= (wanted_of(steps, unit) & calibrate::kDrift) != 0;
+    if (unit.unit.layer < 0)
+      ends += static_cast<std::uint64_t>(unit.weights()) *
+              static_cast<std::uint64_t>(unit.source.bits) / 8;
+  }
+  const std::uint64_t streams = reference ? 2 : 1;
+  const auto states = static_cast<std::uint64_t>(tokens * c.hidden) * sizeof(float);
+  // Of a chunk: normed, branch, copy, inputs of a linear as floats and codes, q k v, attended, the
+  // MLP's two widths; and what is turned for the Hessian.
+  const std::int64_t widths =
+      4 * c.hidden + 2 * c.q_width() + 2 * c.kv_width() + 5 * std::max(c.intermediate, c.hidden);
+  const auto chunk =
+      static_cast<std::uint64_t>(std::min(tokens, calibrate::BlockRunner::kChunkTokens) * widths) *
+      sizeof(float);
+  return block + streams * (ends + chunk + (spill ? 0 : states));
 }
 
 }  // namespace farthing::compress

@@ -46,14 +46,16 @@ class CalibratedBlocks {
   // Takes the samples through a block that an earlier run has finished.
   void replay(int layer, const FinishedBlock& finished);
 
+  // Bytes that all of this takes at its peak: hidden states (unless they are spilled), the largest
+  // block as floats, packed and compressed, the statistics and factors of its largest stage, a
+  // chunk of activations, head and embedding.
   static std::uint64_t memory_need(const model::TensorMap& map, const Plan& plan,
                                    std::span<const std::unique_ptr<Step>> steps,
-                                   const calibrate::CalibrationData& data, bool spill);
+                                   std::int64_t tokens, bool spill);
 
  private:
   void transform(Block& block);
   void put_edits(const Block& block, io::OverlayCheckpoint& overlay);
-  unsigned wanted_of(const PlannedUnit& unit) const;
   void round_stage(Block& block, model::Slot stage, const calibrate::Collected& collected,
                    FinishedBlock& finished);
   void round_matrix(Block& block, const Block::Place& place,

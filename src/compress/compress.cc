@@ -58,10 +58,31 @@ std::vector<std::string> dropped_tensors(const model::TensorMap& map, Plan& plan
   return dropped;
 }
 
+std::uint64_t memory_limit(const CompressOptions& options) {
+  return options.memory_limit != 0 ? options.memory_limit : machine_limits().memory_bytes;
+}
+
+// Whether the hidden states must go to disk to stay within the limit.
+bool add_calibration_need(const model::TensorMap& map, const Plan& plan,
+                          std::span<const std::unique_ptr<Step>> steps,
+                          const calibrate::CalibrationData& data, const CompressOptions& options,
+                          StreamNeed& need) {
+  const auto with = [&](bool spill) {
+    // Blocks and what lies outside of them are done one after the other.
+    return std::max(need.memory_bytes,
+                    CalibratedBlocks::memory_need(map, plan, steps, data.tokens(), spill));
+  };
+  const bool spill = with(false) > memory_limit(options);
+  if (spill)
+    need.disk_bytes +=
+        2 * static_cast<std::uint64_t>(data.tokens() * map.config().hidden) * sizeof(float);
+  need.memory_bytes = with(spill);
+  return spill;
+}
+
 void check_resources(const StreamNeed& need, const CompressOptions& options, const std::string& out,
                      Progress& progress) {
-  const std::uint64_t limit =
-      options.memory_limit != 0 ? options.memory_limit : machine_limits().memory_bytes;
+  const std::uint64_t limit = memory_limit(options);
   const std::uint64_t room = io::free_bytes(out);
   progress.note(fmt::format("needs {} of memory (limit {}) and {} of disk ({} free)",
                             human_bytes(need.memory_bytes), human_bytes(limit),
@@ -275,8 +296,9 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& checkpoint, cons
     for (const std::string& note : data.notes) progress.note(note);
   }
   const std::vector<Shard> shards = lay_out(plan, checkpoint, dropped, options.shard_bytes);
-  check_resources(stream_need(shards, options.slab_bytes, runtime.pool.size()), options, out,
-                  progress);
+  StreamNeed need = stream_need(shards, options.slab_bytes, runtime.pool.size());
+  const bool spill = calibrated && add_calibration_need(map, plan, steps, data, options, need);
+  check_resources(need, options, out, progress);
   const std::string recipe_words = recipe_text(recipe);
   const std::string source = io::hash_checkpoint(checkpoint);
   const std::string key = sha256_hex(fmt::format(
@@ -292,7 +314,9 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& checkpoint, cons
   if (calibrated)
     blocks = std::make_unique<CalibratedBlocks>(
         runtime, map, plan, steps, data,
-        CalibrationOptions{.sequential = true, .kv = recipe.kv, .spill = {}});
+        CalibrationOptions{.sequential = true,
+                           .kv = recipe.kv,
+                           .spill = spill ? out + ".partial" : std::string()});
   const auto results = stream_shards(
       {runtime, map, steps, shards, progress, options.slab_bytes, blocks.get()}, writer);
   CompressReport report = make_report(plan, results, checkpoint);

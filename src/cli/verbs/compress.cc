@@ -8,6 +8,7 @@
 
 #include "cli/common.h"
 #include "cli/verbs.h"
+#include "compress/presets.h"
 #include "compress/step.h"
 #include "core/error.h"
 #include "core/text.h"
@@ -18,9 +19,10 @@ namespace {
 struct Options {
   Common common;
   std::vector<std::string> places;  // MODEL OUT, or OUT when the recipe names the model
-  std::string scheme, method, head, embedding, activations, kv, recipe, memory_limit, shard_size;
+  std::string preset, scheme, method, head, embedding, activations, kv, recipe, memory_limit,
+      shard_size;
   std::vector<std::string> layers, texts;
-  std::int64_t samples = 0, length = 0;
+  std::int64_t samples = 0, length = 0, bits = 4;
   bool portable = true, uniform_fused = false, force = false;
   std::int64_t seed = -1;
 };
@@ -44,15 +46,19 @@ std::uint64_t parse_bytes(const std::string& text, std::string_view option) {
 
 compress::Recipe make_recipe(const Options& o) {
   const bool has_rules = !o.layers.empty() || !o.head.empty() || !o.embedding.empty();
-  if (o.recipe.empty() && o.scheme.empty() && !has_rules)
+  if (o.recipe.empty() && o.scheme.empty() && o.preset.empty() && !has_rules)
     usage_error(
-        "compress needs --scheme (w4g64, w8g32, ...), rules of its own (--layers) or a "
-        "--recipe");
+        "compress needs --preset (fast, balanced, best), --scheme (w4g64, w8g32, ...), rules of "
+        "its own (--layers) or a --recipe");
+  if (!o.preset.empty() && (!o.recipe.empty() || !o.scheme.empty() || !o.method.empty()))
+    usage_error("--preset and {} both say what to do; keep one of them",
+                !o.recipe.empty() ? "--recipe" : (o.scheme.empty() ? "--method" : "--scheme"));
   if (!o.recipe.empty() && (!o.scheme.empty() || !o.method.empty()))
     usage_error("--recipe and {} both say what to do; write it into the recipe",
                 o.scheme.empty() ? "--method" : "--scheme");
   compress::Recipe recipe;
   if (!o.recipe.empty()) recipe = compress::read_recipe(o.recipe);
+  if (!o.preset.empty()) recipe = compress::preset_recipe(o.preset, o.bits);
   if (!o.scheme.empty())
     recipe.layers.push_back(compress::make_rule("re:.*", o.scheme, "--scheme"));
   for (const std::string& rule : o.layers)
@@ -191,11 +197,17 @@ void add_compress(CLI::App& verb) {
           "Hugging Face directory or org/name in the local cache, and the directory to write")
       ->required()
       ->expected(1, 2);
+  std::string known;
+  for (const compress::Preset& preset : compress::presets())
+    known += fmt::format("{}{} ({})", known.empty() ? "" : ", ", preset.name, preset.summary);
+  verb.add_option("--preset", o.preset, "Where to start: " + known);
+  verb.add_option("--bits", o.bits, "Bits of a preset's weights, 2 to 8 (4)");
   verb.add_option("--scheme", o.scheme,
                   "Scheme of the blocks' linears: w4g64, w8g32, w3g32-asym, w8c, bf16, ...");
-  verb.add_option("--method", o.method,
-                  "How to compress: rtn (default; the same as search), minmax, shrink, search, hqq, smooth, "
-                  "awq, gptq, gptaq; several joined, as awq+gptq");
+  verb.add_option(
+      "--method", o.method,
+      "How to compress: rtn (default; the same as search), minmax, shrink, search, hqq, smooth, "
+      "awq, gptq, gptaq; several joined, as awq+gptq");
   verb.add_option("--layers", o.layers,
                   "NAME=SCHEME or re:EXPRESSION=SCHEME for some matrices; the last match counts")
       ->expected(1)
