@@ -136,7 +136,7 @@ TEST(CompressVerb, SaysInOneSentenceWhatIsWrong) {
   const io::TempDir dir;
   const std::string model = TinyLlama{}.write(dir);
   const std::string out = dir.path("out");
-  expect_refusal(compress(model, out, {}), 2, "needs --scheme");
+  expect_refusal(compress(model, out, {}), 2, "needs --preset");
   expect_refusal(compress(model, out, {"--scheme", "w4g46"}), 2, "unknown scheme");
   expect_refusal(compress(model, out, {"--scheme", "w4g32", "--method", "magic"}), 2,
                  "known: rtn, search, shrink, minmax, hqq");
