@@ -56,6 +56,9 @@ struct IntAvx2 {
     store_16(low, _mm256_srai_epi16(_mm256_slli_epi16(x, 8), 8));
   }
 
+  // A sum is complete here: g++ 12 would collect the products of many inputs first, in memory.
+  FARTHING_SIMD void in_order(__m256i& sum) { __asm__("" : "+x"(sum)); }
+
   // Four signed bytes; only for codes below 16: two products are at most 2 * 15 * 128, and eight
   // such sums fit 16 bits. So flush() after every kFlush dot().
   struct SmallBytes {
@@ -71,6 +74,8 @@ struct IntAvx2 {
     FARTHING_SIMD Partial dot(Partial partial, B codes, X x) {
       partial.words.a = _mm256_add_epi16(partial.words.a, _mm256_maddubs_epi16(codes.a, x));
       partial.words.b = _mm256_add_epi16(partial.words.b, _mm256_maddubs_epi16(codes.b, x));
+      in_order(partial.words.a);
+      in_order(partial.words.b);
       return partial;
     }
     FARTHING_SIMD void flush(Partial& partial) {
@@ -130,7 +135,10 @@ struct IntAvx2 {
     }
     FARTHING_SIMD __m256i dot(__m256i sums, __m256i even, __m256i odd, X x) {
       sums = _mm256_add_epi32(sums, _mm256_madd_epi16(even, x.even));
-      return _mm256_add_epi32(sums, _mm256_madd_epi16(odd, x.odd));
+      in_order(sums);
+      sums = _mm256_add_epi32(sums, _mm256_madd_epi16(odd, x.odd));
+      in_order(sums);
+      return sums;
     }
   };
 
