@@ -123,8 +123,8 @@ struct TileBody {
 
   // Many rows: each page is converted to floats once and all blocks of rows read that.
   template <class Numbers>
-  static void score_page(const Tile& t, int page) {
-    TileProducts<S, Numbers>::convert_keys(t.blocks[page], t.head_dim, t.floats);
+  static void score_page(const Tile& t, int page, Pointer ahead) {
+    TileProducts<S, Numbers>::convert_keys(t.blocks[page], ahead, t.values, t.head_dim, t.floats);
     const Pointer keys = reinterpret_cast<Pointer>(t.floats);
     for (int row = 0; row < t.rows; row += S::kRegisterRows) {
       const Block block = block_at(t, row);
@@ -135,15 +135,17 @@ struct TileBody {
   template <class Numbers>
   static void attend_converted(const Tile& t) {
     const Range seen = seen_by(t, {0, t.rows});
-    const int first = seen.first / kPageTokens;
-    for (int page = first; page * kPageTokens < seen.last; ++page) score_page<Numbers>(t, page);
+    const int first = seen.first / kPageTokens, end = (seen.last + kPageTokens - 1) / kPageTokens;
+    const Stream stream(t, first, end);
+    for (int page = first; page < end; ++page)
+      score_page<Numbers>(t, page, stream.keys_ahead[page]);
     softmax_rows<Numbers::kScaled>(t);
-    for (int page = first; page * kPageTokens < seen.last; ++page) {
+    for (int page = first; page < end; ++page) {
       const Range part = Range::common(seen, positions_of(page));
       const int start = page * kPageTokens;
-      TileProducts<S, Numbers>::convert_values(t.blocks[page] + t.values, t.value_stride,
-                                               part.first - start, part.last - start, t.padded_dim,
-                                               t.floats + start * t.padded_dim);
+      TileProducts<S, Numbers>::convert_values(
+          t.blocks[page] + t.values, stream.values_ahead[page], t.value_stride, part.first - start,
+          part.last - start, t.padded_dim, t.floats + start * t.padded_dim);
     }
     const Pointer values = reinterpret_cast<Pointer>(t.floats);
     for (int row = 0; row < t.rows; row += S::kRegisterRows) {

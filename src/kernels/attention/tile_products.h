@@ -58,18 +58,15 @@ struct TileProducts {
       constexpr int kStep = Numbers::kVectorBytes >= 64 ? 1 : 64 / Numbers::kVectorBytes;
       for (int p = s.from; p < s.to; ++p) {
         const std::size_t offset = static_cast<std::size_t>(p) * stride;
-        F numbers[kVectors];
 #pragma GCC unroll 8
         for (int v = 0; v < kVectors; ++v) {
-          numbers[v] = Numbers::values(s.values + offset, first + v);
+          const F numbers = Numbers::values(s.values + offset, first + v);
           if (Numbers::kFar && v % kStep == 0)
             S::prefetch(Numbers::value_place(s.ahead + offset, first + v));
-        }
+          const float* const weights = reload(s.weights);
 #pragma GCC unroll 8
-        for (int r = 0; r < kRows; ++r) {
-          const F weight = S::set(s.weights[r * kChunkTokens + p]);
-#pragma GCC unroll 8
-          for (int v = 0; v < kVectors; ++v) sums[r][v] = S::fma(weight, numbers[v], sums[r][v]);
+          for (int r = 0; r < kRows; ++r)
+            sums[r][v] = S::fma(S::set(weights[r * kChunkTokens + p]), numbers, sums[r][v]);
         }
       }
     }
@@ -82,8 +79,10 @@ struct TileProducts {
     }
   };
 
-  // The page's keys or values as floats, scales not applied, in the same order.
-  static void convert_keys(Pointer block, int dim, float* out) {
+  // The page's keys or values as floats, scales not applied, in the same order. What lies at
+  // `ahead`, a stretch of the same size, will be needed soon.
+  static void convert_keys(Pointer block, Pointer ahead, std::size_t bytes, int dim, float* out) {
+    prefetch(ahead, bytes);
     int d = 0;
     for (; d + 2 <= dim; d += 2) {
       convert_feature<false>(block, d, out);
@@ -91,8 +90,9 @@ struct TileProducts {
     }
     if (d < dim) convert_feature<false>(block, d, out);
   }
-  static void convert_values(Pointer values, std::size_t stride, int from, int to, int padded_dim,
-                             float* out) {
+  static void convert_values(Pointer values, Pointer ahead, std::size_t stride, int from, int to,
+                             int padded_dim, float* out) {
+    prefetch(ahead, kPageTokens * stride);
     for (int p = from; p < to; ++p)
       for (int v = 0; v < padded_dim / 16; ++v)
         S::store(out + p * padded_dim + v * 16,
@@ -100,22 +100,31 @@ struct TileProducts {
   }
 
  private:
+  FARTHING_SIMD void prefetch(Pointer p, std::size_t bytes) {
+    if constexpr (Numbers::kFar)
+      for (std::size_t i = 0; i < bytes; i += 64) S::prefetch(p + i);
+  }
   template <int kRows, int kPages, bool kOdd>
   FARTHING_SIMD void one_feature(const Pointer* blocks, const Pointer* ahead, int d, int dim,
                                  const float* q, F (&sums)[kRows][2 * kPages]) {
-    F numbers[2 * kPages];
 #pragma GCC unroll 8
     for (int v = 0; v < 2 * kPages; ++v) {
-      numbers[v] = Numbers::template keys<kOdd>(blocks[v / 2], d, v % 2);
-      if (Numbers::kFar && (v % 2 == 0 || Numbers::kVectorBytes >= 64))
+      const F numbers = Numbers::template keys<kOdd>(blocks[v / 2], d, v % 2);
+      // A line a vector, a feature or two features.
+      if (Numbers::kFar && (v % 2 == 0 || Numbers::kVectorBytes >= 64) &&
+          (!kOdd || Numbers::kVectorBytes >= 32))
         S::prefetch(Numbers::key_place(ahead[v / 2], d, v % 2));
-    }
+      const float* const queries = reload(q);
 #pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) {
-      const F query = S::set(q[r * dim + d]);
-#pragma GCC unroll 8
-      for (int v = 0; v < 2 * kPages; ++v) sums[r][v] = S::fma(query, numbers[v], sums[r][v]);
+      for (int r = 0; r < kRows; ++r)
+        sums[r][v] = S::fma(S::set(queries[r * dim + d]), numbers, sums[r][v]);
     }
+  }
+  // The same pointer, of which the compiler does not know that: numbers that all rows multiply are
+  // read again rather than kept in registers that the sums and what is converted need.
+  FARTHING_SIMD const float* reload(const float* p) {
+    if constexpr (Numbers::kFar) __asm__ volatile("" : "+r"(p));
+    return p;
   }
   template <bool kOdd>
   FARTHING_SIMD void convert_feature(Pointer block, int d, float* out) {
