@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "calibrate/data.h"
+#include "calibrate/doctor.h"
 #include "compress/calibrated_blocks.h"
 #include "compress/layout.h"
 #include "compress/step.h"
@@ -231,9 +232,14 @@ bool needs_data(const Plan& plan, std::span<const std::unique_ptr<Step>> steps) 
 }
 
 // The recipe's data, the built-in texts where it names none; what was drawn goes into the recipe.
-calibrate::CalibrationData draw_data(const io::Checkpoint& checkpoint, Recipe& recipe) {
+// Says what the data doctor finds. Error: bad input for data that cannot serve.
+calibrate::CalibrationData draw_data(const io::Checkpoint& checkpoint,
+                                     const model::ModelConfig& config, Recipe& recipe,
+                                     Progress& progress) {
   if (!recipe.calibration) {
     recipe.calibration.emplace();
+    if (config.max_positions > 0)
+      recipe.calibration->length = std::min(recipe.calibration->length, config.max_positions);
     if (recipe.seed != 0) recipe.calibration->seed = recipe.seed;
   }
   CalibrationSetting& setting = *recipe.calibration;
@@ -243,7 +249,17 @@ calibrate::CalibrationData draw_data(const io::Checkpoint& checkpoint, Recipe& r
   for (const std::string& text : setting.texts)
     request.sources.push_back(calibrate::parse_source(text));
   const auto tokenizer = text::Tokenizer::load(checkpoint);
-  return calibrate::load_data(*tokenizer, checkpoint, request);
+  if (!tokenizer)
+    bad_input("{}: has no tokenizer, so text cannot calibrate it; use steps that need no data",
+              printable(checkpoint.path(), 400));
+  calibrate::CalibrationData data = calibrate::load_data(*tokenizer, checkpoint, request);
+  const calibrate::DataReport report = calibrate::examine(*tokenizer, data, config);
+  for (const std::string& note : data.notes) progress.note(note);
+  for (const calibrate::Finding& finding : report.findings)
+    if (finding.level == calibrate::Level::kWarning)
+      progress.note("calibration data: " + finding.sentence);
+  calibrate::refuse_unfit(report);
+  return data;
 }
 
 }  // namespace
@@ -291,10 +307,7 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& checkpoint, cons
 
   calibrate::CalibrationData data;
   const bool calibrated = needs_data(plan, steps);
-  if (calibrated) {
-    data = draw_data(checkpoint, recipe);
-    for (const std::string& note : data.notes) progress.note(note);
-  }
+  if (calibrated) data = draw_data(checkpoint, config, recipe, progress);
   const std::vector<Shard> shards = lay_out(plan, checkpoint, dropped, options.shard_bytes);
   StreamNeed need = stream_need(shards, options.slab_bytes, runtime.pool.size());
   const bool spill = calibrated && add_calibration_need(map, plan, steps, data, options, need);

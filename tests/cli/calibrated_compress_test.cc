@@ -58,6 +58,12 @@ TEST(CalibratedCompress, RefusesDataThatCannotServe) {
   EXPECT_THAT(refused.err, HasSubstr("tiny.txt"));
   const Outcome missing = compress(dir.path("a"), {"--method", "gptq", "--text", dir.path("no")});
   EXPECT_EQ(missing.code, 3) << missing.err;
+  std::string song;
+  for (int i = 0; i < 400; ++i) song += "The same old song of the same old sea. ";
+  const Outcome repeats =
+      compress(dir.path("a"), {"--method", "gptq", "--text", dir.write("song.txt", song)});
+  EXPECT_EQ(repeats.code, 3) << repeats.err;
+  EXPECT_THAT(repeats.err, HasSubstr("repeats what came before"));
 }
 
 }  // namespace
