@@ -3,6 +3,7 @@
 
     tools/fuzz_seeds.py            # from the root of the repository; no packages needed
 """
+import base64
 import json
 import pathlib
 import struct
@@ -138,6 +139,114 @@ def main() -> None:
                  "BloomForCausalLM", "StableLmForCausalLM", "Starcoder2ForCausalLM",
                  "Olmo2ForCausalLM", "GraniteForCausalLM", "CohereForCausalLM"):
         put("config", name, json.dumps({**base, "architectures": [name]}))
+    tokenizers()
+    recipes()
+
+
+def varint(value: int) -> bytes:
+    out = b""
+    while value > 127:
+        out, value = out + bytes([value & 127 | 128]), value >> 7
+    return out + bytes([value])
+
+
+def field(number: int, value) -> bytes:
+    """A protocol buffer's field: bytes, a number or a float."""
+    if isinstance(value, float):
+        return varint(number << 3 | 5) + struct.pack("<f", value)
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def sentencepiece(kind: int) -> bytes:
+    pieces = [("<unk>", 2), ("<s>", 3), ("</s>", 3)] + [(f"<0x{i:02X}>", 6) for i in range(256)]
+    pieces += [("\u2581", 1), ("a", 1), ("b", 1), ("ab", 1), ("\u2581a", 1), ("<x>", 4)]
+    out = b"".join(field(1, field(1, p.encode()) + field(2, -float(i)) + field(3, t))
+                   for i, (p, t) in enumerate(pieces))
+    out += field(2, field(3, kind) + field(35, 1))
+    return out + field(3, field(1, b"identity") + field(3, 1) + field(4, 1) + field(5, 1))
+
+
+def tokenizers() -> None:
+    special = {"id": 0, "content": "<s>", "special": True, "lstrip": True, "normalized": False}
+    vocab = {"<s>": 0, "a": 1, "b": 2, "ab": 3, "\u0120": 4, "\u0120a": 5, "\u2581": 6, "<0xCC>": 7}
+    bpe = {"type": "BPE", "vocab": vocab, "merges": ["a b", "\u0120 a"], "unk_token": "<s>"}
+    split = {"type": "Split", "pattern": {"Regex": "\\p{N}{1,3}|[^\\s\\p{L}]+"},
+             "behavior": "MergedWithNext", "invert": False}
+    template = {"type": "TemplateProcessing", "pair": [],
+                "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}},
+                           {"Sequence": {"id": "A", "type_id": 0}}],
+                "special_tokens": {"<s>": {"id": "<s>", "ids": [0], "tokens": ["<s>"]}}}
+    files = {
+        "byte_level": {"added_tokens": [special], "normalizer": {"type": "NFC"}, "model": bpe,
+                       "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+                           split, {"type": "ByteLevel", "add_prefix_space": True}]},
+                       "post_processor": template, "decoder": {"type": "ByteLevel"}},
+        "metaspace": {"model": {**bpe, "byte_fallback": True, "fuse_unk": True,
+                                "ignore_merges": True},
+                      "normalizer": {"type": "Sequence", "normalizers": [
+                          {"type": "Prepend", "prepend": "\u2581"},
+                          {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"}]},
+                      "pre_tokenizer": {"type": "Metaspace", "replacement": "\u2581",
+                                        "prepend_scheme": "first", "split": True},
+                      "decoder": {"type": "Sequence", "decoders": [
+                          {"type": "ByteFallback"}, {"type": "Fuse"},
+                          {"type": "Strip", "content": " ", "start": 1, "stop": 0}]}},
+        "unigram": {"model": {"type": "Unigram", "unk_id": 0, "vocab": [
+            ["<unk>", 0], ["a", -1.5], ["ab", -2], ["\u2581", -3]]},
+            "normalizer": {"type": "Precompiled", "precompiled_charsmap": "CAAAAP//////////AAAA"},
+            "decoder": {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always"}},
+        "word_piece": {"model": {"type": "WordPiece", "vocab": {"[UNK]": 0, "a": 1, "##b": 2},
+                                 "unk_token": "[UNK]", "max_input_chars_per_word": 9,
+                                 "continuing_subword_prefix": "##"},
+                       "normalizer": {"type": "BertNormalizer", "lowercase": True,
+                                      "strip_accents": True, "handle_chinese_chars": True},
+                       "pre_tokenizer": {"type": "BertPreTokenizer"},
+                       "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True}}}
+    for name, content in files.items():
+        put("tokenizer_json", name, json.dumps(content) + "\0ab a\u0301 12<s>")
+    for name, kind in (("unigram", 1), ("bpe", 2)):
+        put("tokenizer_model", name, sentencepiece(kind))
+    put("tokenizer_model", "tiktoken", "".join(
+        f"{base64.b64encode(t).decode()} {i}\n"
+        for i, t in enumerate([bytes([b]) for b in range(256)] + [b"ab", b" a"])))
+    put("vocab_files", "merges", json.dumps(vocab) + "\0#version: 0.2\na b\n\u0120 a\n")
+    put("vocab_files", "characters", json.dumps(["a", "b", " "]))
+    put("vocab_files", "pieces", json.dumps(
+        [{"id": i, "piece": p, "score": -i} for i, p in enumerate(["<unk>", "<s>", "</s>", "a", " "])]))
+
+    numbers = lambda kind, code, values: struct.pack("<IQ", kind, len(values)) + b"".join(
+        struct.pack(code, v) for v in values)
+    words = lambda values: struct.pack("<IQ", 8, len(values)) + b"".join(text(v) for v in values)
+    pieces = ["<unk>", "<s>", "</s>", "a", "b", "ab", "\u2581", "<0xCC>"]
+    common = [pair("general.architecture", 8, text("llama")),
+              pair("tokenizer.ggml.bos_token_id", 4, struct.pack("<I", 1)),
+              pair("tokenizer.ggml.token_type", 9, numbers(5, "<i", [2, 3, 3, 1, 1, 1, 1, 6])),
+              pair("tokenizer.ggml.tokens", 9, words(pieces))]
+    for model in ("llama", "t5"):
+        put("gguf_vocabulary", model, gguf(common + [
+            pair("tokenizer.ggml.model", 8, text(model)),
+            pair("tokenizer.ggml.scores", 9, numbers(6, "<f", [-float(i) for i in range(8)]))], []))
+    put("gguf_vocabulary", "gpt2", gguf(common + [
+        pair("tokenizer.ggml.model", 8, text("gpt2")), pair("tokenizer.ggml.pre", 8, text("qwen2")),
+        pair("tokenizer.ggml.merges", 9, words(["a b"]))], []))
+
+
+def recipes() -> None:
+    put("recipe", "all", """model: org/name
+calibration: {text: [a.txt, "b c.jsonl"], samples: 8, length: 64, seed: 1}
+layers:
+  - {match: "re:.*", scheme: w4g64}
+  - {match: lm_head, scheme: bf16, activations: int16}
+steps:
+  - rtn: {range: minmax}
+  - hqq
+activations: int8
+kv: int8
+seed: 3
+""")
+    put("recipe", "anchors", "layers: &a\n  - {match: x, scheme: w8c}\nsteps: [rtn]\nx: *a\n")
 
 
 if __name__ == "__main__":

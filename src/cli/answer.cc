@@ -27,22 +27,41 @@ void add_answer_options(CLI::App& verb, AnswerOptions& o) {
   verb.add_flag("--ignore-eos", o.ignore_eos, "Do not stop at the end-of-text token");
 }
 
-engine::GenerateOptions generate_options(const AnswerOptions& o, const io::Checkpoint& checkpoint) {
-  Json defaults = Json::object();
+namespace {
+
+// What generation_config.json asks for. Error: bad input that names it.
+engine::SamplingOptions sampling_of(const io::Checkpoint& checkpoint) {
   constexpr std::string_view kFile = "generation_config.json";
-  if (const auto text = checkpoint.text_file(kFile)) defaults = parse_json(*text, kFile);
-  const bool samples = json_bool(defaults, "do_sample", false, kFile);
+  const auto text = checkpoint.text_file(kFile);
+  const Json json = text ? parse_json(*text, kFile) : Json::object();
   const auto number = [&](std::string_view key, double otherwise) {
-    return json_number(defaults, key, otherwise, kFile);
+    return json_number(json, key, otherwise, kFile);
   };
-  engine::GenerateOptions options{
-      .sampling = {}, .max_tokens = o.max_tokens, .stop = o.stop, .ignore_eos = o.ignore_eos};
+  engine::SamplingOptions s{.temperature = 0};
+  if (json_bool(json, "do_sample", false, kFile)) {
+    s.temperature = number("temperature", 1.0);
+    s.top_k = static_cast<int>(std::clamp(number("top_k", 0), -1.0, 1e9));
+    s.top_p = number("top_p", 1.0);
+    s.min_p = number("min_p", 0.0);
+  }
+  s.repetition_penalty = number("repetition_penalty", 1.0);
+  engine::check(s, kFile);
+  return s;
+}
+
+}  // namespace
+
+engine::GenerateOptions generate_options(const AnswerOptions& o, const io::Checkpoint& checkpoint) {
+  engine::GenerateOptions options{.sampling = sampling_of(checkpoint),
+                                  .max_tokens = o.max_tokens,
+                                  .stop = o.stop,
+                                  .ignore_eos = o.ignore_eos};
   auto& s = options.sampling;
-  s.temperature = o.greedy ? 0 : o.temperature.value_or(samples ? number("temperature", 1.0) : 0.0);
-  s.top_k = o.top_k.value_or(samples ? static_cast<int>(number("top_k", 0)) : 0);
-  s.top_p = o.top_p.value_or(samples ? number("top_p", 1.0) : 1.0);
-  s.min_p = o.min_p.value_or(samples ? number("min_p", 0.0) : 0.0);
-  s.repetition_penalty = o.repetition_penalty.value_or(number("repetition_penalty", 1.0));
+  s.temperature = o.greedy ? 0 : o.temperature.value_or(s.temperature);
+  s.top_k = o.top_k.value_or(s.top_k);
+  s.top_p = o.top_p.value_or(s.top_p);
+  s.min_p = o.min_p.value_or(s.min_p);
+  s.repetition_penalty = o.repetition_penalty.value_or(s.repetition_penalty);
   s.seed = o.seed;
   if (o.max_tokens < 1) usage_error("--max-tokens must be at least 1; got {}", o.max_tokens);
   engine::check(s);

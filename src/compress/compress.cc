@@ -265,7 +265,7 @@ calibrate::CalibrationData draw_data(const io::Checkpoint& checkpoint,
 }  // namespace
 
 EndNames end_names(const io::Checkpoint& checkpoint) {
-  const model::Architecture& architecture = model::find_architecture(checkpoint.config());
+  const model::Architecture& architecture = model::architecture_of(checkpoint);
   const model::ModelConfig config = model::config_of(architecture, checkpoint);
   const model::TensorMap map(architecture, config, checkpoint);
   return {map.expected_name(Slot::kEmbedding), map.expected_name(Slot::kHead)};
@@ -296,7 +296,7 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& checkpoint, cons
   refuse_source(checkpoint);
   if (recipe.kv.empty()) recipe.kv = kDefaultKv;
   const auto steps = make_steps(recipe);
-  const model::Architecture& architecture = model::find_architecture(checkpoint.config());
+  const model::Architecture& architecture = model::architecture_of(checkpoint);
   const model::ModelConfig config = model::config_of(architecture, checkpoint);
   const model::TensorMap map(architecture, config, checkpoint);
   Plan plan = make_plan(recipe, map, options.plan);

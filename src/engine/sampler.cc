@@ -2,23 +2,37 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "core/error.h"
 
 namespace farthing::engine {
 
-void check(const SamplingOptions& o) {
-  const auto need = [](bool holds, std::string_view rule, double got) {
-    if (!holds) usage_error("{}; got {}", rule, got);
+void check(const SamplingOptions& o, std::string_view file) {
+  const auto need = [&](bool holds, std::string_view option, std::string_view rule, double got) {
+    if (holds) return;
+    if (file.empty()) usage_error("--{} must be {}; got {}", option, rule, got);
+    std::string key(option);
+    std::ranges::replace(key, '-', '_');
+    bad_input("{}: {} must be {}; got {}", file, key, rule, got);
   };
-  need(o.temperature >= 0 && o.temperature <= 100, "--temperature must be from 0 (greedy) to 100",
+  need(o.temperature >= 0 && o.temperature <= 100, "temperature", "from 0 (greedy) to 100",
        o.temperature);
-  need(o.top_k >= 0, "--top-k must be 0 (off) or more", o.top_k);
-  need(o.top_p > 0 && o.top_p <= 1, "--top-p must be above 0 and at most 1", o.top_p);
-  need(o.min_p >= 0 && o.min_p < 1, "--min-p must be from 0 to below 1", o.min_p);
-  need(o.repetition_penalty > 0 && o.repetition_penalty <= 100,
-       "--repetition-penalty must be above 0 and at most 100", o.repetition_penalty);
+  need(o.top_k >= 0, "top-k", "0 (off) or more", o.top_k);
+  need(o.top_p > 0 && o.top_p <= 1, "top-p", "above 0 and at most 1", o.top_p);
+  need(o.min_p >= 0 && o.min_p < 1, "min-p", "from 0 to below 1", o.min_p);
+  need(o.repetition_penalty > 0 && o.repetition_penalty <= 100, "repetition-penalty",
+       "above 0 and at most 100", o.repetition_penalty);
+}
+
+void check_logits(std::span<const float> logits) {
+  bool good = true;
+  for (const float logit : logits) good &= logit <= std::numeric_limits<float>::max();
+  if (!good)
+    bad_input(
+        "the model's logits are not numbers: its weights are damaged, or overflow in the type that "
+        "they run in (--dtype fp32 has the widest range)");
 }
 
 Token most_likely(std::span<const float> logits) {
@@ -26,6 +40,7 @@ Token most_likely(std::span<const float> logits) {
 }
 
 Token Sampler::sample(std::span<const float> logits, std::span<const Token> context) {
+  check_logits(logits);
   if (options_.repetition_penalty != 1.0) {
     penalized_.assign(logits.begin(), logits.end());
     const auto penalty = static_cast<float>(options_.repetition_penalty);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "cache/batch.h"
@@ -21,8 +22,8 @@ struct SamplingOptions {
   std::uint64_t seed = 0;
 };
 
-// Throws a usage Error that names the option and its range.
-void check(const SamplingOptions& options);
+// Error: a usage error that names the option and its range; bad input where they come from a file.
+void check(const SamplingOptions& options, std::string_view file = "");
 
 // The filters apply in the order that transformers applies them: penalty, temperature, top-k,
 // top-p, min-p. The same seed and logits give the same tokens.
@@ -38,6 +39,9 @@ class Sampler {
   std::vector<Token> candidates_;
   std::vector<double> probabilities_;
 };
+
+// Error, bad input: a logit is NaN or +infinity, which has no order and no probability.
+void check_logits(std::span<const float> logits);
 
 Token most_likely(std::span<const float> logits);
 

@@ -53,6 +53,15 @@ Position score(std::span<const float> logits, std::span<const float> reference, 
   return p;
 }
 
+void check_numbers(std::span<const Position> positions) {
+  for (const Position& p : positions)
+    if (std::isnan(p.nll) || std::isnan(p.reference_nll) || std::isnan(p.kld))
+      bad_input(
+          "the logits of {} are not numbers: its weights are damaged, or overflow in the type that "
+          "they run in (--dtype fp32 has the widest range)",
+          std::isnan(p.reference_nll) ? "the reference" : "the model");
+}
+
 // Hidden states of one window after the last block.
 MatrixView<float> run_window(Runtime& runtime, const Runner& runner, std::span<const Token> window,
                              Matrix<float>& hidden) {
@@ -159,6 +168,7 @@ TextResult evaluate_text(Runtime& runtime, const Runner& runner, const Runner* r
               window[static_cast<std::size_t>(from + r + 1)]);
       });
     }
+    check_numbers(std::span(positions).last(static_cast<std::size_t>(rows)));
     progress.update("windows", w + 1, windows);
   }
   TextResult result;

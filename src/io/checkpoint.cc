@@ -29,19 +29,27 @@ bool starts_as_gguf(const std::string& path) {
             shown);
 }
 
-}  // namespace
-
-std::unique_ptr<Checkpoint> Checkpoint::open(const std::string& model) {
+std::unique_ptr<Checkpoint> open_model(const std::string& model, Contents contents) {
   if (model.empty()) usage_error("the model is an empty name; give a directory or a .gguf file");
   std::error_code ignored;
   const auto kind = std::filesystem::status(model, ignored).type();
-  if (kind == std::filesystem::file_type::directory) return open_hf_directory(model);
+  if (kind == std::filesystem::file_type::directory) return open_hf_directory(model, contents);
   if (kind == std::filesystem::file_type::not_found) {
-    if (is_hub_name(model)) return open_hf_directory(find_in_hub_cache(model));
+    if (is_hub_name(model)) return open_hf_directory(find_in_hub_cache(model), contents);
     bad_input("{}: there is no such file or directory", printable(model, 400));
   }
   if (starts_as_gguf(model)) return open_gguf(model);
   refuse_file(model);
+}
+
+}  // namespace
+
+std::unique_ptr<Checkpoint> Checkpoint::open(const std::string& model) {
+  return open_model(model, Contents::kAll);
+}
+
+std::unique_ptr<Checkpoint> Checkpoint::open_texts(const std::string& model) {
+  return open_model(model, Contents::kTexts);
 }
 
 }  // namespace farthing::io

@@ -32,6 +32,10 @@ class Checkpoint {
   // Git-LFS pointers, pickle files and unfinished downloads.
   static std::unique_ptr<Checkpoint> open(const std::string& model);
 
+  // The same for a tokenizer or a chat template alone: a directory need have neither weights nor
+  // config.json (which is then empty), and its weights are not looked at.
+  static std::unique_ptr<Checkpoint> open_texts(const std::string& model);
+
   virtual std::string path() const = 0;
   virtual bool is_gguf() const = 0;
   // config.json; for GGUF the same keys made from its metadata ("architectures", "hidden_size",

@@ -19,18 +19,17 @@ std::string start_of(ByteSpan bytes) {
   return start;
 }
 
-// A header length below 2^56, then the header.
-bool is_safetensors(ByteSpan bytes) {
-  return bytes.size() > 9 && bytes[7] == std::byte{0} && bytes[8] == std::byte{'{'} &&
-         bytes[9] == std::byte{'"'};
-}
-
 bool is_pickle(std::string_view start) {
   const bool protocol = start.size() > 1 && start[0] == '\x80' && start[1] >= 2 && start[1] <= 5;
   return protocol || start.starts_with("pk\x03\x04");
 }
 
 }  // namespace
+
+bool starts_as_safetensors(ByteSpan bytes) {  // a length below 2^56, then the first key
+  return bytes.size() > 9 && bytes[7] == std::byte{0} && bytes[8] == std::byte{'{'} &&
+         bytes[9] == std::byte{'"'};
+}
 
 void refuse_foreign_file(ByteSpan bytes, std::string_view where) {
   const std::string start = start_of(bytes);
@@ -51,7 +50,7 @@ void refuse_foreign_file(ByteSpan bytes, std::string_view where) {
   if (start.starts_with("gguf"))
     bad_input("{}: is a GGUF file; give its own path as the model, with a name ending in .gguf",
               where);
-  if (is_safetensors(bytes))
+  if (starts_as_safetensors(bytes))
     bad_input("{}: is a safetensors file; give its directory as the model", where);
 }
 

@@ -11,4 +11,7 @@ namespace farthing::io {
 // HTML page, a pickle, another checkpoint format. Returns when they are none of these.
 void refuse_foreign_file(ByteSpan bytes, std::string_view where);
 
+// A header length that is not absurd, then the start of a header.
+bool starts_as_safetensors(ByteSpan bytes);
+
 }  // namespace farthing::io

@@ -51,23 +51,15 @@ std::string read_checked(const std::string& path, std::uint64_t limit) {
 
 class HfDirectory final : public Checkpoint {
  public:
-  explicit HfDirectory(const std::string& directory) : directory_(directory) {
-    if (!file_exists(path_of("config.json")))
+  HfDirectory(const std::string& directory, Contents contents) : directory_(directory) {
+    const std::string config = path_of("config.json");
+    if (file_exists(config))
+      read_config(config);
+    else if (contents == Contents::kAll)
       bad_input("{}: has no config.json; a model directory in Hugging Face layout has one",
                 printable(directory, 400));
-    const std::string config = path_of("config.json");
-    config_ = parse_json(read_checked(config, 64u << 20), printable(config, 400));
-    if (!config_.is_object())
-      bad_input("{}: must be a JSON object; found {}", printable(config, 400), json_shown(config_));
-    if (file_exists(path_of("model.safetensors")))
-      open_file("model.safetensors");
-    else if (file_exists(path_of("model.safetensors.index.json")))
-      open_shards("model.safetensors.index.json");
-    else
-      refuse_without_weights(directory);
-    for (std::size_t i = 0; i < tensors_.size(); ++i) add_name(i);
-    for (const auto& [tensor, file] : index_.weights) check_place(tensor, file);
-    index_ = {};
+    if (contents == Contents::kTexts) return;
+    open_weights();
     read_compression(config);
   }
 
@@ -119,6 +111,24 @@ class HfDirectory final : public Checkpoint {
  private:
   std::string path_of(std::string_view name) const { return directory_ + "/" + std::string(name); }
 
+  void read_config(const std::string& path) {
+    config_ = parse_json(read_checked(path, 64u << 20), printable(path, 400));
+    if (!config_.is_object())
+      bad_input("{}: must be a JSON object; found {}", printable(path, 400), json_shown(config_));
+  }
+
+  void open_weights() {
+    if (file_exists(path_of("model.safetensors")))
+      open_file("model.safetensors");
+    else if (file_exists(path_of("model.safetensors.index.json")))
+      open_shards("model.safetensors.index.json");
+    else
+      refuse_without_weights(directory_);
+    for (std::size_t i = 0; i < tensors_.size(); ++i) add_name(i);
+    for (const auto& [tensor, file] : index_.weights) check_place(tensor, file);
+    index_ = {};
+  }
+
   void open_file(const std::string& name) {
     files_.push_back(std::make_unique<SafetensorsFile>(path_of(name)));
     const auto& found = files_.back()->content().tensors;
@@ -132,7 +142,7 @@ class HfDirectory final : public Checkpoint {
     for (const std::string& file : index_.files) {
       if (!file_exists(path_of(file)))
         bad_input("{}: the shard {} that model.safetensors.index.json names is missing{}",
-                  printable(directory_, 400), file,
+                  printable(directory_, 400), printable(file),
                   has_unfinished_download(directory_) ? "; its download was not finished" : "");
       open_file(file);
     }
@@ -149,19 +159,20 @@ class HfDirectory final : public Checkpoint {
     const auto [other, is_new] = by_name_.emplace(tensors_[i].name, i);
     if (!is_new)
       bad_input("{}: {} lies in two shards, {} and {}", printable(directory_, 400),
-                printable(tensors_[i].name), file_of_[other->second], file_of_[i]);
+                printable(tensors_[i].name), printable(file_of_[other->second]),
+                printable(file_of_[i]));
   }
 
   void check_place(const std::string& tensor, const std::string& file) const {
     const auto found = by_name_.find(tensor);
     if (found == by_name_.end() || file_of_[found->second] != file)
       bad_input("{}: the index says that {} lies in {}; {}", printable(directory_, 400),
-                printable(tensor), file,
+                printable(tensor), printable(file),
                 found == by_name_.end() ? "no shard has it" : "another shard has it");
   }
 
   std::string directory_;
-  Json config_;
+  Json config_ = Json::object();
   ShardIndex index_;  // while opening
   std::vector<std::unique_ptr<SafetensorsFile>> files_;
   std::vector<TensorInfo> tensors_;
@@ -173,8 +184,8 @@ class HfDirectory final : public Checkpoint {
 
 }  // namespace
 
-std::unique_ptr<Checkpoint> open_hf_directory(const std::string& directory) {
-  return std::make_unique<HfDirectory>(directory);
+std::unique_ptr<Checkpoint> open_hf_directory(const std::string& directory, Contents contents) {
+  return std::make_unique<HfDirectory>(directory, contents);
 }
 
 }  // namespace farthing::io

@@ -9,7 +9,10 @@
 
 namespace farthing::io {
 
-std::unique_ptr<Checkpoint> open_hf_directory(const std::string& directory);
+// kTexts: config.json when there is one, no weights.
+enum class Contents { kAll, kTexts };
+std::unique_ptr<Checkpoint> open_hf_directory(const std::string& directory,
+                                              Contents contents = Contents::kAll);
 
 // The shard files of a model.safetensors.index.json and what it says lies where. Error: bad input
 // naming `where`: a shard's name must be that of a file in the same directory.

@@ -36,9 +36,9 @@ std::pair<std::string_view, ByteSpan> split_file(ByteSpan file, std::string_view
   }
   Cursor cursor(file, where);
   const auto length = cursor.read<std::uint64_t>("header length");
-  if (length > std::min<std::uint64_t>(kMaxSafetensorsHeader, cursor.remaining()) || length < 2 ||
-      file[8] != std::byte{'{'})
-    refuse_foreign_file(file, where);
+  const bool odd = length > std::min<std::uint64_t>(kMaxSafetensorsHeader, cursor.remaining()) ||
+                   length < 2 || file[8] != std::byte{'{'};
+  if (odd && !starts_as_safetensors(file)) refuse_foreign_file(file, where);
   if (length > kMaxSafetensorsHeader)
     bad_input("{}: its header would have {} bytes; safetensors allows {}; this is no such file",
               where, length, kMaxSafetensorsHeader);

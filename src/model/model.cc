@@ -33,7 +33,7 @@ std::vector<float> alibi_slopes(std::int64_t heads) {
 std::unique_ptr<Model> Model::load(Runtime& runtime, const io::Checkpoint& checkpoint,
                                    const LoadOptions& options, bool streamed) {
   std::unique_ptr<Model> model(new Model);
-  const Architecture& architecture = find_architecture(checkpoint.config());
+  const Architecture& architecture = architecture_of(checkpoint);
   model->config_ = config_of(architecture, checkpoint);
   const ModelConfig& c = model->config_;
   model->map_ = std::make_unique<TensorMap>(architecture, c, checkpoint);
@@ -42,8 +42,10 @@ std::unique_ptr<Model> Model::load(Runtime& runtime, const io::Checkpoint& check
 
   const auto embedding = map.find(Slot::kEmbedding), head = map.find(Slot::kHead);
   if (!c.tied && !head)
-    bad_input("{}: the head's weights are missing and config.json does not say tie_word_embeddings",
-              checkpoint.path());
+    bad_input(
+        "{}: the head's weights are missing and the configuration does not say "
+        "tie_word_embeddings",
+        checkpoint.path());
   model->head_ = load_group(runtime, map, options, std::vector{c.tied ? *embedding : *head});
   if (!c.tied) model->embedding_ = map.load(*embedding);
   for (const auto& [slot, group] : {std::pair{Slot::kProjectIn, &model->project_in_},

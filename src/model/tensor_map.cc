@@ -135,8 +135,9 @@ QuantizedTensor TensorMap::load(const TensorUnit& unit) const {
   if (turn) std::swap(wanted.rows, wanted.cols);
   if (wanted.cols != 0 && matrix->shape != wanted)
     bad_input(
-        "{}: {} must have the shape {} that config.json asks for; got {}; is config.json from "
-        "another model?",
+        "{}: {} must have the shape {} that the configuration asks for; got {}; is it that of "
+        "another "
+        "model?",
         checkpoint_.path(), printable(unit.base), shape_text(wanted), shape_text(matrix->shape));
   return turn ? transpose(*matrix) : std::move(*matrix);
 }
@@ -181,8 +182,37 @@ std::vector<float> TensorMap::load_bias(const TensorUnit& unit) const {
   return bias;
 }
 
+namespace {
+
+// What reads a configuration calls it config.json; whose it is, and that a GGUF file's metadata
+// says it, is known here.
+template <class F>
+decltype(auto) with_name_of(const io::Checkpoint& checkpoint, F&& read) {
+  constexpr std::string_view kName = "config.json";
+  try {
+    return read();
+  } catch (const Error& error) {
+    std::string_view text = error.what();
+    if (!text.starts_with(kName)) throw;
+    text.remove_prefix(kName.size());
+    throw Error(error.fault, printable(checkpoint.path(), 400) +
+                                 (checkpoint.is_gguf() ? " (its metadata, in Hugging Face's words)"
+                                                       : "/config.json") +
+                                 std::string(text));
+  }
+}
+
+}  // namespace
+
+const Architecture& architecture_of(const io::Checkpoint& checkpoint) {
+  return with_name_of(
+      checkpoint, [&]() -> const Architecture& { return find_architecture(checkpoint.config()); });
+}
+
 ModelConfig config_of(const Architecture& architecture, const io::Checkpoint& checkpoint) {
-  ModelConfig config = read_config(architecture, checkpoint.config(), checkpoint.is_gguf());
+  ModelConfig config = with_name_of(checkpoint, [&] {
+    return read_config(architecture, checkpoint.config(), checkpoint.is_gguf());
+  });
   if (!config.tied) return config;
   const TensorMap map(architecture, config, checkpoint);
   const auto embedding = map.find(Slot::kEmbedding), head = map.find(Slot::kHead);

@@ -68,5 +68,7 @@ class TensorMap {
 // read_config() of a checkpoint, and a look at its head: a file may say tie_word_embeddings and
 // bring a head of its own all the same, which then counts, as in transformers.
 ModelConfig config_of(const Architecture& architecture, const io::Checkpoint& checkpoint);
+// find_architecture() of a checkpoint.
+const Architecture& architecture_of(const io::Checkpoint& checkpoint);
 
 }  // namespace farthing::model

@@ -112,11 +112,20 @@ Templates find_templates(const io::Checkpoint& checkpoint) {
   return found;
 }
 
+// Clients send null for what a message lacks ("content" beside "tool_calls"); templates expect the
+// key not to be there.
+Json without_nulls(const Json& message) {
+  Json copy = Json::object();
+  for (const auto& [key, value] : message.items())
+    if (!value.is_null()) copy[key] = value;
+  return copy;
+}
+
 // Reasoning under its newest name and under the one that gpt-oss reads.
 Json with_reasoning(const Json& message) {
   for (const char* name : {"reasoning_content", "thinking", "reasoning"}) {
     const Json* reasoning = json_find(message, name);
-    if (reasoning == nullptr || reasoning->is_null()) continue;
+    if (reasoning == nullptr) continue;
     Json copy = {{"thinking", *reasoning}};
     for (const auto& [key, value] : message.items()) copy[key] = value;
     copy["reasoning_content"] = *reasoning;
@@ -163,7 +172,7 @@ Json chat_variables(const io::Checkpoint& checkpoint, const Json& messages, cons
     }
   }
   Json list = Json::array();
-  for (const Json& message : messages) list.push_back(with_reasoning(message));
+  for (const Json& message : messages) list.push_back(with_reasoning(without_nulls(message)));
   variables["messages"] = std::move(list);
   variables["tools"] = tools == nullptr ? Json() : *tools;
   variables["add_generation_prompt"] = add_generation_prompt;
@@ -176,6 +185,8 @@ std::string render_chat(const io::Checkpoint& checkpoint, const Json& messages, 
   if (!chat)
     bad_input("{}: has no chat template (chat_template.jinja, or chat_template in {})",
               checkpoint.path(), kConfig);
+  if (messages.is_array() && messages.empty())
+    bad_input("a conversation must have at least one message; found none");
   return chat->render(chat_variables(checkpoint, messages, tools, add_generation_prompt, more),
                       date);
 }

@@ -11,7 +11,7 @@
 namespace farthing::text {
 
 // The variables that transformers' apply_chat_template gives a template: messages (a list of {role,
-// content, ...}), tools (null for none), add_generation_prompt and the special tokens by name. A
+// content, ...} without the keys that are null), tools (null for none), add_generation_prompt and the special tokens by name. A
 // message's reasoning is under every name that templates read (reasoning_content, thinking).
 // `more`, null for none, is an object of further variables ("enable_thinking", "documents"); they
 // go before the special tokens. Error: bad input, for messages or tools that are no list of objects
@@ -19,7 +19,8 @@ namespace farthing::text {
 Json chat_variables(const io::Checkpoint& checkpoint, const Json& messages, const Json* tools,
                     bool add_generation_prompt, const Json* more = nullptr);
 
-// Renders with the checkpoint's chat template. Error: bad input, also when there is none.
+// Renders with the checkpoint's chat template. Error: bad input, also when there is none, and for a
+// conversation without messages.
 std::string render_chat(const io::Checkpoint& checkpoint, const Json& messages, const Json* tools,
                         std::string_view date, bool add_generation_prompt,
                         const Json* more = nullptr);

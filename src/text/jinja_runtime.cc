@@ -21,11 +21,11 @@ Clock read_clock(std::string_view date) {
   const std::string text(date);
   const char* end = strptime(text.c_str(), "%Y-%m-%d", &clock.time);
   if (end == nullptr || *end != '\0')
-    fail("the date '{}' is not a day like 2026-11-23", printable(date));
+    usage_error("the date '{}' is not a day like 2026-11-23", printable(date));
   clock.time.tm_isdst = -1;
   std::tm checked = clock.time;
   if (std::mktime(&checked) == -1 || checked.tm_mday != clock.time.tm_mday)
-    fail("the date '{}' is not in the calendar", printable(date));
+    usage_error("the date '{}' is not in the calendar", printable(date));
   return clock;
 }
 

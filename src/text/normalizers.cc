@@ -12,8 +12,8 @@ namespace {
 // Error: out of resources, when the text has outgrown its limit.
 void check_growth(std::size_t size, const NormalText& text) {
   if (size > text.limit)
-    out_of_resources("the tokenizer's normaliser makes {} of a text that came in far smaller",
-                     human_bytes(size));
+    bad_input("the tokenizer's normaliser makes {} of a text that came in far smaller",
+              human_bytes(size));
 }
 
 // Rewrites a text character by character: each(code, out) appends what the character becomes.

@@ -111,7 +111,7 @@ class PcrePattern final : public Pattern {
                                     data.get(), context_.get());
       if (found == PCRE2_ERROR_NOMATCH) return;
       if (found < 0)
-        out_of_resources(
+        bad_input(
             "{}: the pattern \"{}\" needs too many steps on this text ({}); it backtracks without "
             "bound",
             where_, printable(expression_), pcre_message(found));

@@ -25,9 +25,17 @@ struct Outcome {
 };
 
 struct ProcessOptions {
-  std::optional<std::chrono::microseconds> kill_after;  // SIGKILL
-  std::optional<rlim_t> file_size_limit;                // bytes
+  std::optional<std::chrono::microseconds> kill_after = {};  // SIGKILL
+  std::optional<rlim_t> file_size_limit = {};                // bytes
+  std::optional<rlim_t> memory_limit = {};                   // bytes of address space
 };
+
+// Sanitizers reserve terabytes of addresses, so that no limit on them can hold.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kShadowMemory = true;
+#else
+constexpr bool kShadowMemory = false;
+#endif
 
 // Runs the program with these arguments and waits for it.
 inline Outcome farthing(const std::vector<std::string>& arguments, ProcessOptions options = {}) {
@@ -48,6 +56,10 @@ inline Outcome farthing(const std::vector<std::string>& arguments, ProcessOption
     if (options.file_size_limit) {
       const rlimit limit = {*options.file_size_limit, *options.file_size_limit};
       if (setrlimit(RLIMIT_FSIZE, &limit) != 0) _exit(127);
+    }
+    if (options.memory_limit && !kShadowMemory) {
+      const rlimit limit = {*options.memory_limit, *options.memory_limit};
+      if (setrlimit(RLIMIT_AS, &limit) != 0) _exit(127);
     }
     execv(argv[0], argv.data());
     _exit(127);

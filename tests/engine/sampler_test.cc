@@ -77,5 +77,17 @@ TEST(Sampler, OptionsOutOfRangeAreNamed) {
   EXPECT_THROW(check({.temperature = NAN}), Error);
 }
 
+TEST(Sampler, RefusesLogitsThatAreNoNumbers) {
+  for (const float bad : {NAN, INFINITY})
+    for (const double temperature : {0.0, 1.0}) {
+      std::vector<float> logits = kLogits;
+      logits[4] = bad;
+      EXPECT_THROW(Sampler({.temperature = temperature}).sample(logits, {}), Error);
+    }
+  std::vector<float> masked = kLogits;
+  masked[4] = -INFINITY;
+  EXPECT_EQ(Sampler({.temperature = 0}).sample(masked, {}), 1);
+}
+
 }  // namespace
 }  // namespace farthing::engine

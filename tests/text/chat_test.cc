@@ -126,7 +126,19 @@ TEST(Chat, ReasoningIsUnderTheNamesThatTemplatesRead) {
             R"({"thinking": "r", "role": "a", "reasoning": "r", "reasoning_content": "r"})");
   EXPECT_EQ(seen(R"({"reasoning_content": "c", "role": "a", "thinking": "t"})"),
             R"({"thinking": "t", "reasoning_content": "c", "role": "a"})");
-  EXPECT_EQ(seen(R"({"role": "a", "thinking": null})"), R"({"role": "a", "thinking": null})");
+  EXPECT_EQ(seen(R"({"role": "a", "thinking": null})"), R"({"role": "a"})");
+}
+
+// transformers drops them, as clients send null for what a message lacks.
+TEST(Chat, NullFieldsOfAMessageAreLeftOut) {
+  const Files files({{"chat_template.jinja",
+                      "{% for m in messages %}{{ m.content is defined }} {{ m | tojson }} "
+                      "{% endfor %}"}});
+  const Json messages = Json::parse(
+      R"([{"role": "a", "content": null, "tool_calls": [{"x": null}]}, {"role": "b", "content": ""}])");
+  EXPECT_EQ(
+      render_chat(files, messages, nullptr, "", false),
+      R"(False {"role": "a", "tool_calls": [{"x": null}]} True {"role": "b", "content": ""} )");
 }
 
 TEST(Chat, FurtherVariablesCannotReplaceTheConversation) {
@@ -144,6 +156,7 @@ TEST(Chat, SaysWhatIsMissingOrWrong) {
   EXPECT_EQ(ChatTemplate::load(Files({})), nullptr);
   const Files files({{"chat_template.jinja", "x"}});
   EXPECT_THAT(failure(files, "text"), HasSubstr("messages must be a list of objects"));
+  EXPECT_THAT(failure(files, Json::array()), HasSubstr("at least one message"));
   EXPECT_THAT(failure(files, Json::array({1})), HasSubstr("messages must be a list of objects"));
   EXPECT_THAT(failure(Files({{"tokenizer_config.json", R"({"chat_template": 5})"}})),
               HasSubstr("chat_template must be a text or a list"));

@@ -109,7 +109,7 @@ void run(const Options& o) {
   if (o.machine != o.model.empty()) usage_error("give either MODEL or --machine");
   if (o.machine) return inspect_machine(o.common, o.refresh);
   const auto checkpoint = io::Checkpoint::open(o.model);
-  const auto& architecture = model::find_architecture(checkpoint->config());
+  const auto& architecture = model::architecture_of(*checkpoint);
   const model::ModelConfig c = model::config_of(architecture, *checkpoint);
   const model::TensorMap map(architecture, c, *checkpoint);
   const kernels::KvType kv =

@@ -17,7 +17,7 @@ struct Options {
 };
 
 void run(const Options& o) {
-  const auto checkpoint = io::Checkpoint::open(o.model);
+  const auto checkpoint = io::Checkpoint::open_texts(o.model);
   if (!text::ChatTemplate::load(*checkpoint))
     bad_input(
         "{}: has no chat template (chat_template.jinja, or chat_template in tokenizer_config.json)",

@@ -20,7 +20,7 @@ struct Options {
 
 void run(const Options& o) {
   if (o.jsonl.empty() == o.text.empty()) usage_error("give either --jsonl or --text");
-  const auto checkpoint = io::Checkpoint::open(o.model);
+  const auto checkpoint = io::Checkpoint::open_texts(o.model);
   const auto tokenizer = text::Tokenizer::load(*checkpoint);
   if (!tokenizer)
     bad_input("{}: has no tokenizer (tokenizer.json, tokenizer.model or a GGUF vocabulary)",
