@@ -20,7 +20,9 @@ void add_answer_options(CLI::App& verb, AnswerOptions& o) {
   verb.add_option("--min-p", o.min_p, "Sample from tokens at least p times as likely as the best");
   verb.add_option("--repetition-penalty", o.repetition_penalty,
                   "Divides the logits of tokens in the context; 1 is off");
-  verb.add_option("--seed", o.seed, "Seed of the sampling")->capture_default_str();
+  verb.add_option("--seed", o.seed, "Seed of the sampling")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   verb.add_option("--stop", o.stop, "Stop at this text; may be given several times");
   verb.add_flag("--greedy", o.greedy,
                 "The most likely token each time, whatever generation_config.json says");
@@ -63,6 +65,8 @@ engine::GenerateOptions generate_options(const AnswerOptions& o, const io::Check
   s.min_p = o.min_p.value_or(s.min_p);
   s.repetition_penalty = o.repetition_penalty.value_or(s.repetition_penalty);
   s.seed = o.seed;
+  for (const std::string& stop : o.stop)
+    if (stop.empty()) usage_error("--stop must be a text; got an empty one, which is everywhere");
   if (o.max_tokens < 1) usage_error("--max-tokens must be at least 1; got {}", o.max_tokens);
   engine::check(s);
   return options;

@@ -8,6 +8,7 @@
 #include "cli/shrunk_file.h"
 #include "cli/verbs.h"
 #include "core/error.h"
+#include "core/text.h"
 
 namespace farthing::cli {
 namespace {
@@ -28,9 +29,14 @@ int run(int argc, char** argv) {
   } catch (const CLI::Success& done) {  // --help, --version
     return app.exit(done);
   } catch (const CLI::ParseError& error) {
-    std::string verb;
-    for (const Verb& known : verbs())
-      if (argc > 1 && known.name == argv[1]) verb = " " + std::string(known.name);
+    const std::string_view given = argc > 1 && argv[1][0] != '-' ? argv[1] : "";
+    std::string verb, names;
+    for (const Verb& known : verbs()) {
+      if (known.name == given) verb = " " + std::string(known.name);
+      names += (names.empty() ? "" : ", ") + std::string(known.name);
+    }
+    if (verb.empty() && !given.empty())
+      usage_error("there is no verb {}; known: {}", printable(given), names);
     fmt::print(stderr, "farthing: {}; see `farthing{} --help`\n", error.what(), verb);
     return static_cast<int>(Fault::kUsage);
   }

@@ -224,10 +224,12 @@ ActivationScheme resolve_activations(const WeightScheme& weights, const Activati
   if (wanted == nullptr && weights.plain && weights.strategy != Strategy::kGroup)
     return activations(ActivationMode::kInt8, Strategy::kChannel, 0);
   ActivationScheme scheme;
-  scheme.mode = wanted != nullptr                    ? *wanted
-                : floats                             ? ActivationMode::kF32
-                : weights.bits <= 5 || weights.plain ? ActivationMode::kInt8
-                                                     : ActivationMode::kInt16;
+  // A GGUF file fixes no mode, and its makers measured with others than INT8 (docs/adr/0030).
+  const bool coarse = weights.bits <= 5 && weights.block.empty();
+  scheme.mode = wanted != nullptr         ? *wanted
+                : floats                  ? ActivationMode::kF32
+                : coarse || weights.plain ? ActivationMode::kInt8
+                                          : ActivationMode::kInt16;
   const std::int64_t group = weights.strategy == Strategy::kGroup ? weights.group_size : 0;
   if (group == 16 || group == 32 || group == 64 || group == 128) scheme.group_size = group;
   return scheme;

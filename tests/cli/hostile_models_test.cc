@@ -363,6 +363,9 @@ TEST(Texts, ATokenizerAndATemplateNeedNoWeights) {
   const io::TempDir dir;
   dir.write("t/tokenizer.json", kTokenizer);
   EXPECT_EQ(farthing({"tokenize", dir.path("t"), "--text", "ab"}).out, "{\"ids\":[6]}\n");
+  EXPECT_EQ(farthing({"tokenize", dir.path("t"), "--text", ""}).out, "{\"ids\":[]}\n");
+  const Outcome twin = farthing({"tokenize", dir.path("t"), "--text", "ab", "--json", "-"});
+  EXPECT_EQ(parse_json(twin.out, "json"), Json::parse(R"({"schema":1,"texts":[{"ids":[6]}]})"));
   dir.write("t/chat_template.jinja", kTemplate);
   const std::string messages = dir.write("m.json", R"([{"role":"user","content":"hi"}])");
   EXPECT_EQ(farthing({"render", dir.path("t"), "--messages", messages}).out, "<s>hi");

@@ -84,6 +84,8 @@ TEST(Scheme, ActivationsFollowTheBitsOfTheWeights) {
   EXPECT_EQ(mode("w6g64"), ActivationMode::kInt16);
   EXPECT_EQ(mode("w5g64"), ActivationMode::kInt8);
   EXPECT_EQ(mode("w4g64-asym"), ActivationMode::kInt8);
+  EXPECT_EQ(mode("q4_1"), ActivationMode::kInt16);  // whatever their bits: docs/adr/0030
+  EXPECT_EQ(mode("q2_k"), ActivationMode::kInt16);
   EXPECT_EQ(mode("q6_k"), ActivationMode::kInt16);
   EXPECT_EQ(mode("nf4g64"), ActivationMode::kF32);
   EXPECT_EQ(parse_scheme("w4g32").activations.group_size, 32);

@@ -89,7 +89,6 @@ void print_text(const Common& common, const evaluate::EvalText& text,
 void run(const Options& o) {
   evaluate::WindowOptions windows{
       .context = o.context, .windows = o.windows, .bos = evaluate::parse_bos(o.bos)};
-  if (o.context < 0 || o.windows < 0) usage_error("--context and --windows must not be negative");
   evaluate::apply_convention(o.convention, windows);
   const auto runtime = make_runtime(o.common);
   const auto progress = make_progress(o.common);
@@ -153,11 +152,13 @@ void add_eval(CLI::App& verb) {
   verb.add_option("--reference", o->reference,
                   "Model to compare with: adds KL divergence, top-1 agreement and RMS delta p");
   verb.add_option("--reference-kv", o->reference_kv, "Key-value cache of the reference");
-  verb.add_option("--context", o->context, "Tokens a window (default 512; 2048 for gptq)");
+  verb.add_option("--context", o->context, "Tokens a window (default 512; 2048 for gptq)")
+      ->check(CLI::PositiveNumber);
   verb.add_option("--convention", o->convention,
                   "Positions scored: all, second-half; or gptq, llama.cpp")
       ->capture_default_str();
-  verb.add_option("--windows", o->windows, "At most so many windows a text (default: all)");
+  verb.add_option("--windows", o->windows, "At most so many windows a text (default: all)")
+      ->check(CLI::PositiveNumber);
   verb.add_option("--bos", o->bos, "Beginning-of-text token: auto, yes or no")
       ->capture_default_str();
   add_common(verb, o->common);

@@ -67,6 +67,7 @@ void run(const Options& o) {
     });
   }
   write_npy(o.out, all, total, vocab);
+  write_json(o.common, {{"schema", 1}, {"tokens", total}, {"vocabulary", vocab}, {"out", o.out}});
 }
 
 }  // namespace

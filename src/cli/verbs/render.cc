@@ -27,8 +27,10 @@ void run(const Options& o) {
   if (!messages.is_array())
     bad_input("{}: must be a list of messages, each with role and content", o.messages);
   if (!o.tools.empty()) tools = read_json_file(o.tools);
-  fmt::print("{}", text::render_chat(*checkpoint, messages, o.tools.empty() ? nullptr : &tools,
-                                     o.date, !o.no_generation_prompt));
+  const std::string text = text::render_chat(
+      *checkpoint, messages, o.tools.empty() ? nullptr : &tools, o.date, !o.no_generation_prompt);
+  print(o.common, text);
+  write_json(o.common, {{"schema", 1}, {"text", text}});
 }
 
 }  // namespace

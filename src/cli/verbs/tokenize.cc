@@ -3,6 +3,7 @@
 
 #include <fstream>
 #include <iostream>
+#include <optional>
 
 #include "cli/common.h"
 #include "cli/verbs.h"
@@ -14,26 +15,33 @@ namespace {
 
 struct Options {
   Common common;
-  std::string model, jsonl, text;
+  std::string model, jsonl;
+  std::optional<std::string> text;
   bool as_content = false, show = false;
 };
 
 void run(const Options& o) {
-  if (o.jsonl.empty() == o.text.empty()) usage_error("give either --jsonl or --text");
+  if (o.jsonl.empty() != o.text.has_value()) usage_error("give either --jsonl or --text");
   const auto checkpoint = io::Checkpoint::open_texts(o.model);
   const auto tokenizer = text::Tokenizer::load(*checkpoint);
   if (!tokenizer)
     bad_input("{}: has no tokenizer (tokenizer.json, tokenizer.model or a GGUF vocabulary)",
               o.model);
   const text::EncodeOptions encode{.add_special = !o.as_content, .parse_special = !o.as_content};
+  Json all = Json::array();  // for --json
   const auto emit = [&](std::string_view text) {
     const auto ids = tokenizer->encode(text, encode);
     Json line{{"ids", ids}};
     if (o.show)
       for (text::Token id : ids) line["tokens"].push_back(tokenizer->token_text(id));
-    fmt::print("{}\n", line.dump(-1, ' ', false, Json::error_handler_t::replace));
+    print(o.common, line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+    if (!o.common.json.empty()) all.push_back(std::move(line));
   };
-  if (!o.text.empty()) return emit(o.text);
+  const auto write_all = [&] { write_json(o.common, {{"schema", 1}, {"texts", all}}); };
+  if (o.text) {
+    emit(*o.text);
+    return write_all();
+  }
   std::ifstream file(o.jsonl);
   std::istream& in = o.jsonl == "-" ? std::cin : file;
   if (!in) bad_input("{}: cannot be read", o.jsonl);
@@ -43,6 +51,7 @@ void run(const Options& o) {
     if (line.empty()) continue;
     emit(json_text(parse_json(line, where), "text", where));
   }
+  write_all();
 }
 
 }  // namespace
