@@ -69,6 +69,8 @@ void expect_sentence(const Outcome& outcome, int code, std::string_view says) {
     EXPECT_GE(static_cast<unsigned char>(c), 0x20u) << outcome.err;
 }
 
+std::string name_of(const testing::TestParamInfo<Case>& one) { return one.param.name; }
+
 class HostileModel : public testing::TestWithParam<Case> {};
 
 TEST_P(HostileModel, EndsInOneSentence) {
@@ -175,7 +177,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"11_pickle_renamed",
              [](const Model& m) { m.put("model.safetensors", "PK\x03\x04 archive/data.pkl"); },
              "pickle", 4}),
-    [](const auto& info) { return std::string(info.param.name); });
+    name_of);
 
 INSTANTIATE_TEST_SUITE_P(
     Configuration, HostileModel,
@@ -260,7 +262,7 @@ INSTANTIATE_TEST_SUITE_P(
              "is unsafe", 3, kChat},
         Case{"15_absent", [](const Model& m) { fs::remove(m.path + "/chat_template.jinja"); },
              "has no chat template", 3, kChat}),
-    [](const auto& info) { return std::string(info.param.name); });
+    name_of);
 
 // Case 8: damaged weights are found where they are read or used, not in the answer.
 TEST(HostileModel, WeightsThatAreNoNumbersAreRefused) {
