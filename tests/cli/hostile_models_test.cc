@@ -11,6 +11,8 @@
 namespace farthing::cli {
 namespace {
 
+using io::raw;
+
 using testing::HasSubstr;
 namespace fs = std::filesystem;
 
