@@ -321,6 +321,7 @@ TEST(HostileModel, SpecialTokensInAMessageStayText) {  // case 16
 // Cases 17 to 26: the parser's tests are in tests/io/gguf_test.cc; here what the program does.
 TEST(HostileModel, DamagedGgufFilesEndInOneSentenceWhateverTheVerb) {
   using namespace io::gguf_file;
+  using io::raw;
   const io::TempDir dir;
   const auto kv = pair("general.architecture", "llama");
   const auto one = [](std::uint64_t offset, std::uint32_t type = kF32,
