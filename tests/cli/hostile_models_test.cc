@@ -277,7 +277,8 @@ TEST(HostileModel, WeightsThatAreNoNumbersAreRefused) {
         llama.write(dir, std::to_string(bits), [&](const std::string& name, auto& values) {
           if (name == "model.layers.0.mlp.up_proj.weight") values[5] = Bf16{bits};
         });
-    expect_sentence(farthing({"compress", model, dir.path("out"), "--scheme", "w4g32", "--quiet"}),
+    expect_sentence(farthing({"compress", model, dir.path("out" + std::to_string(bits)), "--scheme",
+                              "w4g32", "--quiet"}),
                     3, "weights must be numbers");
   }
   const std::string model = llama.write(dir, "nan", [&](const std::string& name, auto& values) {
@@ -297,6 +298,7 @@ TEST(HostileModel, AGroupOfZerosIsCompressedAndRuns) {
   const io::TempDir dir;
   TinyLlama llama;
   llama.layers = 1;
+  llama.texts = {{"tokenizer.json", std::string(kTokenizer)}};
   const std::string model = llama.write(dir, "zeros", [&](const std::string& name, auto& values) {
     if (name == "model.layers.0.mlp.up_proj.weight") std::ranges::fill(values, Bf16{0});
   });
@@ -321,7 +323,6 @@ TEST(HostileModel, SpecialTokensInAMessageStayText) {  // case 16
 // Cases 17 to 26: the parser's tests are in tests/io/gguf_test.cc; here what the program does.
 TEST(HostileModel, DamagedGgufFilesEndInOneSentenceWhateverTheVerb) {
   using namespace io::gguf_file;
-  using io::raw;
   const io::TempDir dir;
   const auto kv = pair("general.architecture", "llama");
   const auto one = [](std::uint64_t offset, std::uint32_t type = kF32,
