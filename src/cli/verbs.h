@@ -17,6 +17,7 @@ void add_bench(CLI::App& verb);
 void add_calibrate(CLI::App& verb);
 void add_chat(CLI::App& verb);
 void add_compress(CLI::App& verb);
+void add_convert(CLI::App& verb);
 void add_eval(CLI::App& verb);
 void add_generate(CLI::App& verb);
 void add_inspect(CLI::App& verb);

@@ -133,10 +133,10 @@ class Resolver {
       refuse_rule(rule, fmt::format("{} needs the range of activations from calibration data, "
                                     "which no step collects yet; w8a8 takes it from each token",
                                     rule.scheme_text));
-    if (!asked.block.empty())
+    if (!asked.block.empty() && !plan_.options.gguf)
       unsupported(
           "{}: {} is a block type that only GGUF files have, and OUT is a directory; "
-          "choose another scheme (w4g32 is near)",
+          "let OUT end in .gguf, or choose another scheme (w4g32 is near)",
           rule.where, rule.scheme_text);
     const Format& format = find_format(asked);
     if (unit.turned && format.grid == nullptr && !is_float(asked))
@@ -148,9 +148,12 @@ class Resolver {
     unit.keep = unit.scheme == unit.source;
     if (unit.scheme != asked) {
       unit.asked = scheme_name(asked);
-      plan_.substitutions.push_back({unit.base, scheme_name(unit.scheme), unit.asked,
-                                     fmt::format("groups of {} do not divide rows of {} inputs",
-                                                 asked.group_size, unit.shape.cols)});
+      plan_.substitutions.push_back(
+          {unit.base, scheme_name(unit.scheme), unit.asked,
+           asked.block.empty()
+               ? fmt::format("groups of {} do not divide rows of {} inputs", asked.group_size,
+                             unit.shape.cols)
+               : fmt::format("its blocks do not divide rows of {} inputs", unit.shape.cols)});
     }
     try {
       find_format(unit.scheme).parts(unit.shape, unit.scheme);

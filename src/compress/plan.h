@@ -38,6 +38,7 @@ struct PlannedUnit {
 struct PlanOptions {
   bool portable = true;        // only what compressed-tensors has words for
   bool uniform_fused = false;  // q, k, v alike; gate, up alike; all experts of a layer alike
+  bool gguf = false;           // OUT is a GGUF file: its block types may be asked for
 };
 
 struct Plan {

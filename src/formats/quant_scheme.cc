@@ -200,10 +200,32 @@ ActivationMode parse_activation_mode(std::string_view name) {
   usage_error("unknown activation mode '{}': use fp32, bf16, int16 or int8", printable(name));
 }
 
+namespace {
+
+// What llama.cpp takes instead where a row is no whole number of super-blocks of 256 inputs.
+struct SmallerBlock {
+  std::string_view block, instead;
+};
+constexpr SmallerBlock kSmallerBlocks[] = {{"q2_k", "iq4_nl"},   {"q3_k", "iq4_nl"},
+                                           {"iq4_xs", "iq4_nl"}, {"q4_k", "q5_0"},
+                                           {"q5_k", "q5_1"},     {"q6_k", "q8_0"}};
+
+WeightScheme fit_block_to_row(const WeightScheme& scheme, std::int64_t cols) {
+  const auto smaller = std::find_if(std::begin(kSmallerBlocks), std::end(kSmallerBlocks),
+                                    [&](const auto& row) { return row.block == scheme.block; });
+  const bool is_super = smaller != std::end(kSmallerBlocks);
+  if (cols % (is_super ? 256 : 32) == 0) return scheme;
+  if (is_super && cols % 32 == 0) return parse_scheme(smaller->instead).weights;
+  return parse_scheme("fp16").weights;
+}
+
+}  // namespace
+
 WeightScheme fit_to_row(WeightScheme scheme, std::int64_t cols) {
-  // Block types and mxfp4 have no other group to fall to: their format says what it needs.
-  if (scheme.strategy != Strategy::kGroup || !scheme.block.empty() ||
-      scheme.element == Element::kE2m1 || cols % scheme.group_size == 0)
+  if (!scheme.block.empty()) return fit_block_to_row(scheme, cols);
+  // mxfp4 has no other group to fall to: its format says what it needs.
+  if (scheme.strategy != Strategy::kGroup || scheme.element == Element::kE2m1 ||
+      cols % scheme.group_size == 0)
     return scheme;
   for (const std::int64_t group : {128, 64, 32, 16}) {
     if (group >= scheme.group_size || cols % group != 0) continue;

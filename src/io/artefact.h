@@ -38,6 +38,7 @@ struct Artefact {
 };
 
 inline constexpr std::string_view kArtefactFile = "farthing.json";
+inline constexpr std::string_view kArtefactKey = "farthing.artefact";  // the same, in GGUF metadata
 
 std::string write_artefact(const Artefact& artefact);
 // Error: bad input naming `where`; unsupported, when a newer version wrote it.

@@ -7,6 +7,8 @@
 
 #include "core/text.h"
 #include "formats/format.h"
+#include "io/gptq_matrix.h"
+#include "io/input_order.h"
 #include "io/plain_matrix.h"
 #include "io/safetensors.h"
 
@@ -14,7 +16,8 @@ namespace farthing::io {
 namespace {
 
 bool is_coded(const TensorInfo* weight) {
-  return weight != nullptr && (weight->dtype == "I8" || weight->dtype == "F8_E4M3");
+  return weight != nullptr &&
+         (weight->dtype == "I8" || weight->dtype == "F8_E4M3" || weight->dtype == "U8");
 }
 
 ScaleType scale_type(const TensorInfo& scale, std::string_view what) {
@@ -48,6 +51,41 @@ bool same_numbers(std::vector<std::int64_t> a, std::vector<std::int64_t> b) {
   std::erase(a, 1);
   std::erase(b, 1);
   return a == b;
+}
+
+Shape two_in_a_byte(const TensorInfo& packed, int slices, std::string_view where) {
+  const Shape bytes = matrix_shape(packed, slices, where);
+  return {bytes.rows, bytes.cols * 2};
+}
+
+// GGUF blocks, on the way to a GGUF file: U8 (rows, bytes of a row).
+QuantizedTensor block_matrix(const TensorInfo& tensor, const WeightScheme& scheme, int slice,
+                             int slices, std::string_view where) {
+  constexpr std::int64_t kInputs = 256;  // whole blocks of every type
+  const Shape stored = matrix_shape(tensor, slices, where);
+  const auto bytes =
+      static_cast<std::int64_t>(find_format(scheme).parts({1, kInputs}, scheme)[0].bytes);
+  const Shape shape{stored.rows, stored.cols * kInputs / bytes};
+  std::vector<Bytes> parts;
+  parts.push_back(slice_bytes(tensor, slice, slices, 1));
+  return borrow_tensor(shape, scheme, std::move(parts),
+                       fmt::format("{}: {}", where, printable(tensor.name)));
+}
+
+// The columns group after group: the codes are the file's, in other places.
+QuantizedTensor sorted(const QuantizedTensor& from, const std::vector<std::int32_t>& order) {
+  QuantizedTensor to = allocate_tensor(from.shape, from.scheme);
+  const Grid grid = from.format->grid(from);
+  const auto cols = static_cast<std::size_t>(from.shape.cols);
+  const std::size_t groups = cols / static_cast<std::size_t>(grid.group_size);
+  std::vector<std::uint8_t> codes(cols), moved(cols);
+  std::vector<float> scales(groups), offsets(groups);
+  for (std::int64_t r = 0; r < from.shape.rows; ++r) {
+    from.format->read_grid(from, r, {codes, scales, offsets});
+    for (std::size_t j = 0; j < cols; ++j) moved[j] = codes[static_cast<std::size_t>(order[j])];
+    to.format->write_grid(to, r, {moved, scales, offsets});
+  }
+  return to;
 }
 
 class Joiner {
@@ -100,6 +138,8 @@ std::optional<QuantizedTensor> compressed_matrix(const Checkpoint& checkpoint,
                                                  const QuantizationConfig& config,
                                                  std::string_view base, std::string_view where,
                                                  int slice, int slices) {
+  if (config.method() == QuantMethod::kGptq || config.method() == QuantMethod::kAwq)
+    return gptq_matrix(checkpoint, config, base, where);
   const Joiner joiner(checkpoint, base, where);
   const TensorInfo* packed = joiner.find(".weight_packed");
   const TensorInfo* plain = joiner.find(".weight");
@@ -108,19 +148,23 @@ std::optional<QuantizedTensor> compressed_matrix(const Checkpoint& checkpoint,
   if (!found)
     bad_input("{}: is compressed in the files, but quantization_config does not cover it",
               joiner.what());
-  if (joiner.find(".weight_g_idx") != nullptr)
-    unsupported("{}: keeps its inputs in another order (weight_g_idx), which cannot be read",
-                joiner.what());
   WeightScheme scheme = found->weights;
+  if (!scheme.block.empty())
+    return block_matrix(joiner.need(".weight"), scheme, slice, slices, where);
   const bool is_int = scheme.element == Element::kInt;
   if (packed == nullptr && (plain->dtype == "I8") != is_int)
     bad_input("{}: config.json says {} weights; the file has {}", joiner.what(),
               is_int ? "integer" : "float", plain->dtype);
   scheme.plain = is_int && packed == nullptr;
-  scheme.scale = scale_type(joiner.need(".weight_scale"), joiner.what());
-  const Shape shape = packed != nullptr
-                          ? stored_shape(joiner.need(".weight_shape"), slices, joiner.what())
-                          : matrix_shape(*plain, slices, where);
+  const bool is_mxfp4 = scheme.element == Element::kE2m1;  // its scales are exponents
+  if (!is_mxfp4) scheme.scale = scale_type(joiner.need(".weight_scale"), joiner.what());
+  Shape shape;
+  if (packed == nullptr)
+    shape = matrix_shape(*plain, slices, where);
+  else if (is_mxfp4)
+    shape = two_in_a_byte(*packed, slices, where);
+  else
+    shape = stored_shape(joiner.need(".weight_shape"), slices, joiner.what());
   std::vector<Bytes> parts;
   try {
     for (const Part& part : find_format(scheme).parts(shape, scheme))
@@ -130,7 +174,11 @@ std::optional<QuantizedTensor> compressed_matrix(const Checkpoint& checkpoint,
     if (text.starts_with(joiner.what())) throw;
     throw Error(error.fault, fmt::format("{}: {}", joiner.what(), text));
   }
-  return borrow_tensor(shape, scheme, std::move(parts), joiner.what());
+  QuantizedTensor made = borrow_tensor(shape, scheme, std::move(parts), joiner.what());
+  if (slices > 1) return made;
+  const std::int64_t group = scheme.strategy == Strategy::kGroup ? scheme.group_size : shape.cols;
+  const auto order = input_order(checkpoint, base, shape.cols, group, where);
+  return order.empty() ? std::move(made) : sorted(made, order);
 }
 
 }  // namespace farthing::io

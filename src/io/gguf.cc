@@ -12,8 +12,8 @@
 namespace farthing::io {
 namespace {
 
-// llama.cpp refuses longer tensor names and more dimensions, so no file has them.
-constexpr std::uint64_t kMaxTensorName = 63;
+// llama.cpp refuses more dimensions, so no file has them.
+constexpr std::uint64_t kMaxTensorName = kMaxGgufTensorName;
 constexpr std::uint32_t kMaxRank = 4;
 constexpr std::uint64_t kMaxKey = 65535;
 constexpr std::uint64_t kMaxAlignment = 1 << 20;
@@ -21,21 +21,7 @@ constexpr std::uint64_t kMaxAlignment = 1 << 20;
 // vocabularies have below 1 million tokens and merges.
 constexpr std::uint64_t kMaxValues = 16'000'000;
 
-enum class ValueType : std::uint32_t {
-  kU8,
-  kI8,
-  kU16,
-  kI16,
-  kU32,
-  kI32,
-  kF32,
-  kBool,
-  kString,
-  kArray,
-  kU64,
-  kI64,
-  kF64,
-};
+using ValueType = GgufValueType;
 
 constexpr std::array kTypes = {
     GgufType{0, "F32", 1, 4},         GgufType{1, "F16", 1, 2},
@@ -284,6 +270,12 @@ class Parser {
 std::optional<GgufType> gguf_type(std::uint32_t id) {
   for (const GgufType& type : kTypes)
     if (type.id == id) return type;
+  return std::nullopt;
+}
+
+std::optional<GgufType> gguf_type(std::string_view name) {
+  for (const GgufType& type : kTypes)
+    if (type.name == name) return type;
   return std::nullopt;
 }
 

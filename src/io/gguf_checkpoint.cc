@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "core/text.h"
+#include "io/artefact.h"
 #include "io/gguf.h"
 #include "io/mapped_file.h"
 #include "io/plain_matrix.h"
@@ -49,13 +50,19 @@ class GgufCheckpoint final : public Checkpoint {
       if (!by_name_.emplace(tensors_[i].name, i).second)
         bad_input("{}: {} lies in two parts of the model", shown(), printable(tensors_[i].name));
     config_ = gguf_config(metadata_, tensors_, shown());
+    if (const auto text = text_file(kArtefactFile))
+      artefact_ = parse_artefact(*text, fmt::format("{}: {}", shown(), kArtefactKey));
   }
 
   std::string path() const override { return path_; }
   bool is_gguf() const override { return true; }
   const Json& config() const override { return config_; }
   const Json* metadata() const override { return &metadata_; }
-  std::optional<std::string> text_file(std::string_view) const override { return std::nullopt; }
+  std::optional<std::string> text_file(std::string_view name) const override {
+    const Json* text = name == kArtefactFile ? json_find(metadata_, kArtefactKey) : nullptr;
+    if (text == nullptr || !text->is_string()) return std::nullopt;
+    return text->get<std::string>();
+  }
   std::span<const TensorInfo> tensors() const override { return tensors_; }
 
   const TensorInfo* find(std::string_view name) const override {
@@ -71,8 +78,9 @@ class GgufCheckpoint final : public Checkpoint {
     return plain_matrix(*tensor, slice, slices, shown());
   }
 
-  std::optional<ActivationScheme> activations(std::string_view) const override {
-    return std::nullopt;
+  std::optional<ActivationScheme> activations(std::string_view base) const override {
+    const ArtefactLayer* layer = artefact_ ? artefact_->find(base) : nullptr;
+    return layer != nullptr ? std::optional(layer->activations) : std::nullopt;
   }
 
   void release(const QuantizedTensor& tensor) const override {
@@ -104,6 +112,7 @@ class GgufCheckpoint final : public Checkpoint {
   Json metadata_, config_;
   std::vector<TensorInfo> tensors_;
   std::unordered_map<std::string_view, std::size_t> by_name_;
+  std::optional<Artefact> artefact_;
 };
 
 }  // namespace

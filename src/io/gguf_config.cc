@@ -41,6 +41,10 @@ constexpr Key kGraniteKeys[] = {{"attention.scale", "attention_multiplier"},
                                 {"expert_count", "num_local_experts"}};
 constexpr Key kYarnKeys[] = {{"rope.scaling.yarn_beta_fast", "beta_fast"},
                              {"rope.scaling.yarn_beta_slow", "beta_slow"}};
+// Written besides; read from the tensors' shapes or where they matter.
+constexpr Key kWrittenKeys[] = {{"vocab_size", "vocab_size"},
+                                {"attention.value_length", "head_dim"},
+                                {"rope.dimension_count", "rotary_dim"}};
 constexpr Key kCohereKeys[] = {{"logit_scale", "logit_scale"}};
 constexpr Key kLocalExperts[] = {{"expert_count", "num_local_experts"}};
 constexpr Key kExperts[] = {{"expert_count", "num_experts"}};
@@ -136,6 +140,9 @@ constexpr GgufArchitecture kArchitectures[] = {
     {"cohere2", "Cohere2ForCausalLM", "cohere2", "silu", kCohereKeys},
 };
 
+// Classes that llama.cpp runs as another architecture.
+constexpr Key kWrittenAs[] = {{"llama", "MixtralForCausalLM"}, {"llama", "MistralForCausalLM"}};
+
 // An architecture that is not in the table keeps its GGUF name, which the model then refuses; its
 // vocabulary can be used all the same.
 GgufArchitecture find_architecture(std::string_view name) {
@@ -214,7 +221,55 @@ void add_rope_scaling(const Json& metadata, const std::string& prefix,
   config["rope_scaling"] = std::move(scaling);
 }
 
+// What the architecture calls the class of config.json.
+GgufArchitecture architecture_of(const Json& config, std::string_view where) {
+  const std::string wanted = config.at("architectures").at(0).get<std::string>();
+  for (const Key& row : kWrittenAs)
+    if (row.hf == wanted) return find_architecture(row.gguf);
+  for (const GgufArchitecture& row : kArchitectures)
+    if (row.hf_class == wanted) return row;
+  unsupported("{}: llama.cpp has no architecture for {}, so GGUF cannot hold it", where,
+              printable(wanted));
+}
+
+void write_keys(const Json& config, std::string_view prefix, std::span<const Key> keys,
+                Json& metadata) {
+  for (const Key& key : keys)
+    if (const Json* value = json_find(config, key.hf); value != nullptr && !value->is_null())
+      metadata[fmt::format("{}{}", prefix, key.gguf)] = *value;
+}
+
+// The lists of longrope are tensors; llama.cpp multiplies YaRN's attention factor by its own.
+void write_rope_scaling(const Json& config, const std::string& prefix, Json& metadata) {
+  const Json* scaling = json_find(config, "rope_scaling");
+  if (scaling == nullptr || scaling->is_null()) return;
+  const std::string type = json_text(*scaling, "rope_type", "config.json");
+  const std::string scaling_prefix = prefix + "rope.scaling.";
+  double attention = json_number(*scaling, "attention_factor", 1.0, "config.json");
+  if (type != "longrope") {
+    const double factor = json_number(*scaling, "factor", "config.json");
+    metadata[scaling_prefix + "type"] = type;
+    metadata[scaling_prefix + "factor"] = factor;
+    if (type == "yarn") attention /= 1.0 + 0.1 * std::log(factor);
+    write_keys(*scaling, prefix, kYarnKeys, metadata);
+  }
+  if (std::abs(attention - 1.0) > 1e-9) metadata[scaling_prefix + "attn_factor"] = attention;
+  if (const Json* original = json_find(*scaling, "original_max_position_embeddings"))
+    metadata[scaling_prefix + "original_context_length"] = *original;
+}
+
 }  // namespace
+
+Json gguf_metadata(const Json& config, std::string_view where) {
+  const GgufArchitecture architecture = architecture_of(config, where);
+  const std::string prefix = std::string(architecture.name) + ".";
+  Json metadata = {{"general.architecture", architecture.name}};
+  write_keys(config, prefix, kKeys, metadata);
+  write_keys(config, prefix, architecture.keys, metadata);
+  write_keys(config, prefix, kWrittenKeys, metadata);
+  write_rope_scaling(config, prefix, metadata);
+  return metadata;
+}
 
 Json gguf_config(const Json& metadata, std::span<const TensorInfo> tensors,
                  std::string_view where) {

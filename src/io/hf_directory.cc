@@ -17,6 +17,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Where AutoGPTQ kept what config.json says today.
+constexpr std::string_view kOldConfig = "quantize_config.json";
+
 // A text file of the directory. Error: a Git-LFS pointer or a web page in its place.
 std::string read_checked(const std::string& path, std::uint64_t limit) {
   std::string text = read_text_file(path, limit);
@@ -88,6 +91,11 @@ class HfDirectory final : public Checkpoint {
         return joined;
     const TensorInfo* tensor = find(std::string(base) + ".weight");
     if (tensor == nullptr) tensor = find(base);
+    if (tensor == nullptr && find(std::string(base) + ".qweight") != nullptr)
+      bad_input(
+          "{}: {} is quantised as GPTQ or AWQ do it, but config.json has no quantization_config "
+          "that says how; take config.json from the checkpoint's page",
+          where, printable(base));
     if (tensor == nullptr) return std::nullopt;
     if (tensor->dtype == "U32" && find(std::string(base) + ".scales") != nullptr)
       unsupported("{}: {} is quantised for MLX, which cannot be read; take the original model",
@@ -149,8 +157,13 @@ class HfDirectory final : public Checkpoint {
   }
 
   void read_compression(const std::string& config) {
-    if (const Json* json = json_find(config_, "quantization_config"))
+    if (const Json* json = json_find(config_, "quantization_config")) {
       quantization_ = QuantizationConfig::parse(*json, printable(config, 400));
+    } else if (const auto text = text_file(kOldConfig)) {
+      Json old = parse_json(*text, printable(path_of(kOldConfig), 400));
+      if (old.is_object() && !old.contains("quant_method")) old["quant_method"] = "gptq";
+      quantization_ = QuantizationConfig::parse(old, printable(path_of(kOldConfig), 400));
+    }
     if (const auto text = text_file(kArtefactFile))
       artefact_ = parse_artefact(*text, printable(path_of(kArtefactFile), 400));
   }

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "core/cursor.h"
+#include "io/planned_file.h"
 
 namespace farthing::io {
 
@@ -20,27 +20,30 @@ struct PlannedTensor {
 
 class PlannedSafetensors {
  public:
-  // Makes the temporary file at its full size, so that a full disk shows before the work and not
-  // after it, and writes its header; the layout is that of safetensors_layout(). Error: out of
-  // resources, bad input.
+  // Takes the place on disk and writes the header; the layout is that of safetensors_layout().
+  // Error: out of resources, bad input.
   PlannedSafetensors(std::string path, std::vector<PlannedTensor> tensors);
-  ~PlannedSafetensors();  // removes the temporary file, unless it was committed
-  PlannedSafetensors(const PlannedSafetensors&) = delete;
-  PlannedSafetensors& operator=(const PlannedSafetensors&) = delete;
 
   const std::vector<PlannedTensor>& tensors() const { return tensors_; }
-  const std::string& path() const { return path_; }
+  const std::string& path() const { return file_.path(); }
   // Bytes of tensor number `tensor` from `offset` on; threads may write different bytes at once.
   // What is never written is zero. Error: as the constructor.
   void write(std::size_t tensor, std::uint64_t offset, ByteSpan bytes);
   // Syncs to disk and renames into place.
-  void commit();
+  void commit() { file_.commit(); }
 
  private:
-  std::string path_, temporary_;
+  struct Layout {
+    std::string head;
+    std::vector<std::uint64_t> offsets;  // of each tensor in the file
+    std::uint64_t end = 0;
+  };
+  static Layout lay_out(const std::vector<PlannedTensor>& tensors);
+  PlannedSafetensors(std::string path, std::vector<PlannedTensor> tensors, Layout layout);
+
   std::vector<PlannedTensor> tensors_;
-  std::vector<std::uint64_t> offsets_;  // of each tensor in the file
-  int fd_ = -1;
+  std::vector<std::uint64_t> offsets_;
+  PlannedFile file_;
 };
 
 }  // namespace farthing::io

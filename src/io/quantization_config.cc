@@ -7,14 +7,16 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "formats/format.h"
 
 namespace farthing::io {
 namespace {
 
 // Formats whose tensors are read: .weight_packed, or .weight with .weight_scale.
-constexpr std::array<std::string_view, 6> kFormats = {"dense",           "pack-quantized",
-                                                      "int-quantized",   "float-quantized",
-                                                      "naive-quantized", "mixed-precision"};
+constexpr std::string_view kMxfp4Format = "mxfp4-pack-quantized";
+constexpr std::array<std::string_view, 7> kFormats = {
+    "dense",           "pack-quantized",  "int-quantized", "float-quantized",
+    "naive-quantized", "mixed-precision", kMxfp4Format};
 
 std::string read_format(const Json& object, std::string_view otherwise, std::string_view where) {
   const std::string format = json_text(object, "format", otherwise, where);
@@ -26,6 +28,9 @@ std::string read_format(const Json& object, std::string_view otherwise, std::str
 
 void refuse_present(const Json& object, std::string_view key, std::string_view where) {
   const Json* value = json_find(object, key);
+  // What compressed-tensors writes for weights that are not sparse.
+  if (value != nullptr && value->is_object() && json_text(*value, "format", "", where) == "dense")
+    return;
   if (value != nullptr && !(value->is_object() && value->empty()))
     unsupported("{}: \"{}\" is not supported; found {}", where, key, json_shown(*value));
 }
@@ -44,6 +49,16 @@ constexpr std::array kElements = {
 };
 
 void read_element(const Json& args, QuantMethod method, std::string_view where, WeightScheme& out) {
+  if (json_text(args, "type", "int", where) == "float" &&
+      json_int(args, "num_bits", 8, where) == 4) {
+    // OCP's MXFP4 is the one kind of 4-bit floats that runs; NVFP4 has groups of 16.
+    if (json_int(args, "group_size", 0, where) != 32)
+      unsupported("{}: floats of 4 bits can be read in groups of 32 (mxfp4); found groups of {}",
+                  where, json_int(args, "group_size", 0, where));
+    out.element = Element::kE2m1;
+    out.bits = 4;
+    return;
+  }
   std::string type = json_text(args, "type", "int", where);
   std::transform(type.begin(), type.end(), type.begin(), [](unsigned char c) {
     return static_cast<char>(c >= 'A' && c <= 'Z' ? c | 32 : c);
@@ -93,7 +108,18 @@ bool is_dynamic(const Json& args, std::string_view where) {
   return json_bool(args, "dynamic", false, where);
 }
 
+// A GGUF block type by its name, in what `compress` keeps on the way to a GGUF file.
+std::optional<WeightScheme> read_block(const Json& args, QuantMethod method,
+                                       std::string_view where) {
+  if (method != QuantMethod::kFarthing) return std::nullopt;
+  const std::string type = json_text(args, "type", "int", where);
+  for (const Format& format : formats())
+    if (format.named && !format.named->block.empty() && format.name == type) return format.named;
+  return std::nullopt;
+}
+
 WeightScheme read_weights(const Json& args, QuantMethod method, std::string_view where) {
+  if (const auto block = read_block(args, method, where)) return *block;
   WeightScheme scheme;
   read_element(args, method, where, scheme);
   read_strategy(args, where, scheme.strategy, scheme.group_size);
@@ -108,10 +134,6 @@ WeightScheme read_weights(const Json& args, QuantMethod method, std::string_view
     scheme.zero_point = zero == "float" ? ZeroPoint::kFloat : ZeroPoint::kInteger;
   }
   if (is_dynamic(args, where)) bad_input("{}: weights cannot be dynamic", where);
-  const Json* order = json_find(args, "actorder");
-  if (order != nullptr && order->is_string() && (*order == "group" || *order == "dynamic"))
-    unsupported("{}: actorder \"{}\" stores the inputs in another order, which cannot be read",
-                where, order->get_ref<const std::string&>());
   refuse_present(args, "block_structure", where);
   return scheme;
 }
@@ -150,8 +172,14 @@ QuantMethod read_method(const Json& json, std::string_view where) {
   const std::string method = json_text(json, "quant_method", "compressed-tensors", where);
   if (method == "compressed-tensors") return QuantMethod::kCompressedTensors;
   if (method == "farthing") return QuantMethod::kFarthing;
+  if (method == "gptq") return QuantMethod::kGptq;
+  if (method == "awq") return QuantMethod::kAwq;
+  if (method == "auto-round" || method == "auto_round" || method == "intel/auto-round")
+    return QuantMethod::kAutoRound;
+  refuse_foreign_method(method, where);
   unsupported(
-      "{}: the quant_method \"{}\" cannot be read; known are compressed-tensors and farthing",
+      "{}: the quant_method \"{}\" cannot be read; known are compressed-tensors, farthing, gptq, "
+      "awq and auto-round",
       where, printable(method));
 }
 
@@ -183,6 +211,7 @@ QuantizationConfig QuantizationConfig::parse(const Json& json, std::string_view 
   if (!json.is_object()) bad_input("{}: must be a JSON object; found {}", what, json_shown(json));
   QuantizationConfig config;
   config.method_ = read_method(json, what);
+  if (config.method_ > QuantMethod::kFarthing) return parse_other(json, config.method_, what);
   const std::string format = read_format(json, "dense", what);
   for (const char* key : {"sparsity_config", "transform_config"}) refuse_present(json, key, what);
   config.kv_ = read_kv(json_find(json, "kv_cache_scheme"), what + ": kv_cache_scheme");

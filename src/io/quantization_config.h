@@ -1,7 +1,8 @@
 // quantization_config of config.json as compressed-tensors defines it, and Farthing's own kind of
 // the same structure ("quant_method": "farthing"), which adds what compressed-tensors has no word
 // for: element types nf4 and mxfp4, float zero points.
-// Reference: compressed-tensors 0.20, quantization/quant_config.py and quant_args.py.
+// Reference: compressed-tensors 0.20, quantization/quant_config.py and quant_args.py. The
+// configurations of GPTQ, AWQ and AutoRound are read into the same (quantization_config_other.cc).
 #pragma once
 
 #include <optional>
@@ -17,7 +18,8 @@
 
 namespace farthing::io {
 
-enum class QuantMethod : std::uint8_t { kCompressedTensors, kFarthing };
+// kAutoRound is one of the two before it once parsed.
+enum class QuantMethod : std::uint8_t { kCompressedTensors, kFarthing, kGptq, kAwq, kAutoRound };
 
 // What the configuration says of one linear.
 struct LinearScheme {
@@ -37,6 +39,9 @@ class QuantizationConfig {
   std::optional<LinearScheme> find(std::string_view base) const;
 
   QuantMethod method() const { return method_; }
+  // Of GPTQ: version 1 keeps zero points less one; the file may leave its version unsaid.
+  bool zeros_less_one() const { return zeros_less_one_; }
+  bool says_version() const { return says_version_; }
   // "int8" or "int4" when keys and values are to be kept so; "" when nothing is said.
   const std::string& kv() const { return kv_; }
 
@@ -45,7 +50,12 @@ class QuantizationConfig {
     NamePattern pattern;
     std::size_t scheme;
   };
+  static QuantizationConfig parse_other(const Json& json, QuantMethod method,
+                                        std::string_view where);
+  void read_exceptions(const Json* table, bool awq, std::string_view where);
+
   QuantMethod method_ = QuantMethod::kCompressedTensors;
+  bool zeros_less_one_ = true, says_version_ = false;
   std::vector<LinearScheme> schemes_;
   std::vector<Target> targets_;
   std::vector<NamePattern> ignored_;
@@ -55,6 +65,9 @@ class QuantizationConfig {
 // "Linear" or "Embedding": the torch class that a module of this name has. compressed-tensors
 // matches classes, and from here only names are seen.
 std::string_view module_class(std::string_view base);
+
+// Error: unsupported, for a quant_method that is known to keep weights in a way of its own.
+void refuse_foreign_method(std::string_view method, std::string_view where);
 
 // One module for writing: its scheme, or nullopt for a linear that stays in float.
 struct NamedScheme {

@@ -8,8 +8,9 @@
 namespace farthing::io {
 namespace {
 
-std::string_view type_word(Element element) {
-  switch (element) {
+std::string_view type_word(const WeightScheme& scheme) {
+  if (!scheme.block.empty()) return scheme.block;
+  switch (scheme.element) {
     case Element::kInt:
       return "int";
     case Element::kF8e4m3:
@@ -48,7 +49,7 @@ Json write_args(int bits, std::string_view type, bool symmetric, std::string_vie
 }
 
 Json write_weights(const WeightScheme& scheme) {
-  Json args = write_args(scheme.bits, type_word(scheme.element), scheme.symmetric,
+  Json args = write_args(scheme.bits, type_word(scheme), scheme.symmetric,
                          strategy_word(scheme.strategy, "channel"), scheme.group_size, false);
   if (scheme.zero_point == ZeroPoint::kFloat) args["zero_point"] = "float";
   return args;

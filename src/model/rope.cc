@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "core/error.h"
+#include "model/rope_frequencies.h"
 
 namespace farthing::model {
 namespace {
@@ -73,29 +74,40 @@ void divide(std::vector<double>& frequencies, const std::vector<double>& factors
 
 }  // namespace
 
-Rope::Rope(const RopeConfig& config, std::int64_t rotary_dim, std::span<const float> factors)
-    : config_(config), rotary_dim_(rotary_dim), attention_factor_(attention_factor(config)) {
-  short_ = base_frequencies(config.theta, rotary_dim);
-  if (!factors.empty()) divide(short_, std::vector<double>(factors.begin(), factors.end()));
+RopeFrequencies rope_frequencies(const RopeConfig& config, std::int64_t rotary_dim,
+                                 std::span<const float> factors) {
+  RopeFrequencies made{.usual = base_frequencies(config.theta, rotary_dim),
+                       .beyond = {},
+                       .attention_factor = attention_factor(config)};
+  if (!factors.empty()) divide(made.usual, std::vector<double>(factors.begin(), factors.end()));
   switch (config.scaling) {
     case RopeScaling::kNone:
     case RopeScaling::kDynamic:
       break;
     case RopeScaling::kLinear:
-      for (double& f : short_) f /= config.factor;
+      for (double& f : made.usual) f /= config.factor;
       break;
     case RopeScaling::kLlama3:
-      scale_llama3(config, short_);
+      scale_llama3(config, made.usual);
       break;
     case RopeScaling::kYarn:
-      scale_yarn(config, rotary_dim, short_);
+      scale_yarn(config, rotary_dim, made.usual);
       break;
     case RopeScaling::kLongRope:
-      long_ = short_;
-      divide(short_, config.short_factors);
-      divide(long_, config.long_factors);
+      made.beyond = made.usual;
+      divide(made.usual, config.short_factors);
+      divide(made.beyond, config.long_factors);
       break;
   }
+  return made;
+}
+
+Rope::Rope(const RopeConfig& config, std::int64_t rotary_dim, std::span<const float> factors)
+    : config_(config), rotary_dim_(rotary_dim) {
+  RopeFrequencies made = rope_frequencies(config, rotary_dim, factors);
+  short_ = std::move(made.usual);
+  long_ = std::move(made.beyond);
+  attention_factor_ = made.attention_factor;
 }
 
 std::vector<double> Rope::frequencies(double length) const {

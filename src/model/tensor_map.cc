@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "formats/format.h"
+#include "io/input_order.h"
 
 namespace farthing::model {
 namespace {
@@ -63,7 +64,8 @@ std::string TensorMap::name_of(const TensorRow& row, int layer, int expert, int 
 
 bool TensorMap::has(const std::string& base) const {
   return checkpoint_.find(base + ".weight") != nullptr || checkpoint_.find(base) != nullptr ||
-         checkpoint_.find(base + ".weight_packed") != nullptr;
+         checkpoint_.find(base + ".weight_packed") != nullptr ||
+         checkpoint_.find(base + ".qweight") != nullptr;
 }
 
 std::string TensorMap::expected_name(Slot slot) const {
@@ -164,6 +166,14 @@ std::vector<float> TensorMap::load_heads(const TensorUnit& unit, std::int64_t he
 
 std::vector<std::int32_t> TensorMap::row_order_of(const TensorUnit& unit, std::int64_t rows) const {
   return row_order(checkpoint_.is_gguf() ? unit.row->gguf_order : unit.row->order, config_, rows);
+}
+
+std::vector<std::int32_t> TensorMap::input_order_of(const TensorUnit& unit,
+                                                    const QuantizedTensor& matrix) const {
+  if (checkpoint_.is_gguf() || unit.slices > 1 || matrix.format->grid == nullptr) return {};
+  return io::input_order(checkpoint_, unit.base, matrix.shape.cols,
+                         matrix.format->grid(matrix).group_size,
+                         printable(checkpoint_.path(), 400));
 }
 
 std::vector<float> TensorMap::load_bias(const TensorUnit& unit) const {

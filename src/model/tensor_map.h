@@ -53,6 +53,9 @@ class TensorMap {
   // A norm of each head, stored together or one by one.
   std::vector<float> load_heads(const TensorUnit& unit, std::int64_t heads) const;
   std::vector<std::int32_t> row_order_of(const TensorUnit& unit, std::int64_t rows) const;
+  // Column j of load() multiplies input order[j] (io/input_order.h); empty: input j.
+  std::vector<std::int32_t> input_order_of(const TensorUnit& unit,
+                                           const QuantizedTensor& matrix) const;
 
  private:
   std::string name_of(const TensorRow& row, int layer, int expert, int head = 0) const;

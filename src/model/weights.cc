@@ -1,6 +1,7 @@
 #include "model/weights.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/error.h"
 #include "core/text.h"
@@ -31,7 +32,7 @@ QuantizedTensor convert_float(const QuantizedTensor& tensor, Element element) {
 struct Loaded {
   QuantizedTensor weight;
   std::vector<float> bias;
-  std::vector<std::int32_t> order;
+  std::vector<std::int32_t> order, input_order;
   ActivationScheme activations;
 };
 
@@ -43,6 +44,7 @@ Loaded load_unit(const TensorMap& map, const LoadOptions& options, const TensorU
     loaded.weight = convert_float(loaded.weight, *options.float_weights);
   loaded.bias = map.load_bias(unit);
   loaded.order = map.row_order_of(unit, loaded.weight.shape.rows);
+  loaded.input_order = map.input_order_of(unit, loaded.weight);
   const auto fixed = map.checkpoint().activations(unit.base);
   if (options.activations || !fixed)
     loaded.activations = resolve_activations(loaded.weight.scheme,
@@ -54,7 +56,7 @@ Loaded load_unit(const TensorMap& map, const LoadOptions& options, const TensorU
 
 bool can_stack(const Loaded& a, const Loaded& b) {
   return a.activations == b.activations && a.bias.empty() == b.bias.empty() &&
-         kernels::Linear::can_stack(a.weight, b.weight);
+         a.input_order == b.input_order && kernels::Linear::can_stack(a.weight, b.weight);
 }
 
 std::vector<TensorUnit> units_of(const TensorMap& map, std::initializer_list<Slot> slots, int layer,
@@ -87,6 +89,22 @@ MlpWeights load_mlp(Runtime& runtime, const TensorMap& map, const LoadOptions& o
     missing(map, layer, "MLP input matrix");
   if (!mlp.down) missing(map, layer, "MLP output matrix");
   return mlp;
+}
+
+// The inputs in the order of the matrix's columns. A file that groups its inputs by their weight
+// costs this copy; no other does.
+void apply_in_order(Runtime& runtime, const kernels::Linear& linear,
+                    const std::vector<std::int32_t>& order, MatrixView<const float> x,
+                    MatrixView<float> y, kernels::Epilogue epilogue) {
+  Matrix<float> moved(x.rows, x.cols);
+  runtime.parallel(x.rows, 1, [&](std::int64_t r, std::int64_t end) {
+    for (; r < end; ++r)
+      for (std::size_t j = 0; j < order.size(); ++j)
+        moved.view().row_data(r)[j] = x.row_data(r)[order[j]];
+  });
+  kernels::Activations inputs;
+  inputs.assign(std::as_const(moved).view());
+  linear.apply(runtime, inputs, y, epilogue);
 }
 
 class ResidentBlocks final : public BlockSource {
@@ -137,8 +155,13 @@ class StreamedBlocks final : public BlockSource {
 void LinearGroup::apply(Runtime& runtime, kernels::Activations& x, MatrixView<float> y,
                         kernels::Epilogue epilogue) const {
   std::int64_t first = 0;
-  for (const kernels::Linear& linear : parts_) {
-    linear.apply(runtime, x, y.cols_from(first, linear.out()), epilogue);
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    const kernels::Linear& linear = parts_[i];
+    const MatrixView<float> out = y.cols_from(first, linear.out());
+    if (input_orders_[i].empty())
+      linear.apply(runtime, x, out, epilogue);
+    else
+      apply_in_order(runtime, linear, input_orders_[i], x.floats(), out, epilogue);
     first += linear.out();
   }
 }
@@ -177,7 +200,8 @@ LinearGroup load_group(Runtime& runtime, const TensorMap& map, const LoadOptions
     for (std::size_t i = first; i < last; ++i)
       sources.push_back(
           {.weight = &loaded[i].weight, .bias = loaded[i].bias, .row_order = loaded[i].order});
-    group.add(kernels::Linear::pack(runtime, sources, loaded[first].activations));
+    group.add(kernels::Linear::pack(runtime, sources, loaded[first].activations),
+              loaded[first].input_order);
     first = last;
   }
   for (const Loaded& one : loaded) map.checkpoint().release(one.weight);

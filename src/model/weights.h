@@ -29,7 +29,11 @@ struct Norm {
 // packed matrix, so there are one to three.
 class LinearGroup {
  public:
-  void add(kernels::Linear linear) { parts_.push_back(std::move(linear)); }
+  // input_order: column j multiplies input input_order[j]; empty: input j.
+  void add(kernels::Linear linear, std::vector<std::int32_t> input_order = {}) {
+    parts_.push_back(std::move(linear));
+    input_orders_.push_back(std::move(input_order));
+  }
   explicit operator bool() const { return !parts_.empty(); }
   // x (tokens, in) -> y (tokens, sum of out)
   void apply(Runtime& runtime, kernels::Activations& x, MatrixView<float> y,
@@ -40,6 +44,7 @@ class LinearGroup {
 
  private:
   std::vector<kernels::Linear> parts_;
+  std::vector<std::vector<std::int32_t>> input_orders_;  // of each part
 };
 
 struct MlpWeights {

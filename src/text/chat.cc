@@ -142,6 +142,11 @@ void expect_objects(const Json& list, std::string_view what) {
 
 }  // namespace
 
+ChatTemplates chat_templates(const io::Checkpoint& checkpoint) {
+  Templates found = find_templates(checkpoint);
+  return {std::move(found.plain), std::move(found.tool_use)};
+}
+
 std::unique_ptr<ChatTemplate> ChatTemplate::load(const io::Checkpoint& checkpoint, bool tools) {
   const Templates found = find_templates(checkpoint);
   if (tools && found.tool_use)

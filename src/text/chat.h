@@ -1,6 +1,7 @@
 // A conversation as the text that a model was trained on.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,12 @@ namespace farthing::text {
 // and for `more` with a name that is taken.
 Json chat_variables(const io::Checkpoint& checkpoint, const Json& messages, const Json* tools,
                     bool add_generation_prompt, const Json* more = nullptr);
+
+// The texts of a checkpoint's templates. Error: bad input.
+struct ChatTemplates {
+  std::optional<std::string> plain, tool_use;
+};
+ChatTemplates chat_templates(const io::Checkpoint& checkpoint);
 
 // Renders with the checkpoint's chat template. Error: bad input, also when there is none, and for a
 // conversation without messages.

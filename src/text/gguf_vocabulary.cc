@@ -10,6 +10,7 @@
 #include "core/text.h"
 #include "text/bpe.h"
 #include "text/json_parts.h"
+#include "text/probes.h"
 #include "text/sentencepiece_model.h"
 
 namespace farthing::text {
@@ -168,18 +169,30 @@ std::unique_ptr<Model> read_bpe(const Json& metadata,
   return model;
 }
 
-PipelineParts read_byte_level(const Json& metadata, std::string_view where) {
-  const std::vector<SentencePieceModel::Entry> entries = read_entries(metadata, where);
-  const Pre& pre = find_pre(json_text(metadata, "tokenizer.ggml.pre", "default", where), where);
-  PipelineParts parts;
-  parts.model = read_bpe(metadata, entries, pre.ignore_merges, where);
+std::unique_ptr<PreTokenizer> make_cutter(const Pre& pre, std::string_view where) {
   std::vector<std::unique_ptr<PreTokenizer>> cut;
   for (const std::string_view pattern : pre.patterns)
     if (!pattern.empty())
       cut.push_back(
           make_split(make_regex_pattern(pattern, where), SplitBehavior::kIsolated, false));
   cut.push_back(make_byte_level(false, false));
-  parts.pre_tokenizer = make_pre_tokenizer_sequence(std::move(cut));
+  return make_pre_tokenizer_sequence(std::move(cut));
+}
+
+std::vector<std::string> cut_by(const PreTokenizer* pre_tokenizer, std::string_view text) {
+  Pieces pieces{std::string(text), {{0, text.size(), true}}};
+  if (pre_tokenizer != nullptr) pre_tokenizer->apply(pieces);
+  std::vector<std::string> cut;
+  for (const Piece& piece : pieces.list) cut.emplace_back(pieces.of(piece));
+  return cut;
+}
+
+PipelineParts read_byte_level(const Json& metadata, std::string_view where) {
+  const std::vector<SentencePieceModel::Entry> entries = read_entries(metadata, where);
+  const Pre& pre = find_pre(json_text(metadata, "tokenizer.ggml.pre", "default", where), where);
+  PipelineParts parts;
+  parts.model = read_bpe(metadata, entries, pre.ignore_merges, where);
+  parts.pre_tokenizer = make_cutter(pre, where);
   parts.decoder = make_byte_level_decoder();
   parts.added = read_added(entries, where);
   if (pre.adds_bos)
@@ -254,12 +267,27 @@ void strip_as_phi3(PipelineParts& parts, const Json& metadata, std::string_view 
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
   if (name.find("phi-3") == std::string::npos && name.find("phi3") == std::string::npos) return;
   for (AddedToken& token : parts.added)
-    token.rstrip = token.content == "</s>" ||
-                   (token.special && token.content != "<unk>" && token.content != "<s>" &&
-                    token.content != "<|endoftext|>");
+    token.rstrip =
+        token.content == "</s>" || (token.special && token.content != "<unk>" &&
+                                    token.content != "<s>" && token.content != "<|endoftext|>");
 }
 
 }  // namespace
+
+std::optional<std::string> gguf_pre_name(const PreTokenizer* pre_tokenizer, bool ignore_merges) {
+  std::optional<std::string> found;
+  for (const Pre& pre : kPres) {
+    const auto cutter = make_cutter(pre, "tokenizer.ggml.pre");
+    const auto texts = probe_texts();
+    const bool same = std::all_of(texts.begin(), texts.end(), [&](std::string_view text) {
+      return cut_by(pre_tokenizer, text) == cut_by(cutter.get(), text);
+    });
+    if (!same || (found && pre.ignore_merges != ignore_merges)) continue;
+    found = split(pre.names, ' ').front();
+    if (pre.ignore_merges == ignore_merges) break;
+  }
+  return found;
+}
 
 PipelineParts read_gguf_vocabulary(const Json& metadata, std::string_view where) {
   const std::string model = json_text(metadata, "tokenizer.ggml.model", "none", where);

@@ -4,6 +4,7 @@
 #include "core/text.h"
 #include "io/checkpoint.h"
 #include "text/gguf_vocabulary.h"
+#include "text/read_tokenizer.h"
 #include "text/sentencepiece_model.h"
 #include "text/tokenizer_config.h"
 #include "text/tokenizer_json.h"
@@ -42,21 +43,21 @@ PipelineParts read_directory(const io::Checkpoint& checkpoint, const ConfigFiles
 
 }  // namespace
 
-std::unique_ptr<Tokenizer> Tokenizer::load(const io::Checkpoint& checkpoint) {
+PipelineParts read_tokenizer(const io::Checkpoint& checkpoint) {
   const std::string where = printable(checkpoint.path(), 400);
-  PipelineParts parts;
-  if (checkpoint.metadata() != nullptr) {
-    parts = read_gguf_vocabulary(*checkpoint.metadata(), where);
-    if (parts.model == nullptr) return nullptr;
-  } else {
-    const ConfigFiles files = {side_file(checkpoint, "tokenizer_config.json"),
-                               side_file(checkpoint, "special_tokens_map.json"),
-                               side_file(checkpoint, "generation_config.json"),
-                               checkpoint.config()};
-    parts = read_directory(checkpoint, files, where);
-    if (parts.model == nullptr) return nullptr;
-    complete_from_config(parts, files, checkpoint.text_file("tokenizer.json").has_value(), where);
-  }
+  if (checkpoint.metadata() != nullptr) return read_gguf_vocabulary(*checkpoint.metadata(), where);
+  const ConfigFiles files = {side_file(checkpoint, "tokenizer_config.json"),
+                             side_file(checkpoint, "special_tokens_map.json"),
+                             side_file(checkpoint, "generation_config.json"), checkpoint.config()};
+  PipelineParts parts = read_directory(checkpoint, files, where);
+  if (parts.model == nullptr) return parts;
+  complete_from_config(parts, files, checkpoint.text_file("tokenizer.json").has_value(), where);
+  return parts;
+}
+
+std::unique_ptr<Tokenizer> Tokenizer::load(const io::Checkpoint& checkpoint) {
+  PipelineParts parts = read_tokenizer(checkpoint);
+  if (parts.model == nullptr) return nullptr;
   return std::make_unique<PipelineTokenizer>(std::move(parts));
 }
 

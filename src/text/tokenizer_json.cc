@@ -215,6 +215,21 @@ PipelineParts read_tokenizer_json(std::string_view json, std::string_view where)
   return parts;
 }
 
+std::optional<BpeSource> read_bpe_source(std::string_view json, std::string_view where) {
+  ModelSource source;
+  const Json root = parse_json(cut_tables(json, where, source), where);
+  source.options = child(root, "model");
+  if (!source.options.is_object()) bad_input("{}: \"model\" is missing", where);
+  if (json_text(source.options, "type", guess_type(source), where) != "BPE") return std::nullopt;
+  BpeSource bpe;
+  bpe.byte_fallback = json_bool(source.options, "byte_fallback", false, where);
+  bpe.ignore_merges = json_bool(source.options, "ignore_merges", false, where);
+  for_each_merge(source.merges, where, [&](std::string_view left, std::string_view right) {
+    bpe.merges.push_back(fmt::format("{} {}", left, right));
+  });
+  return bpe;
+}
+
 std::unique_ptr<Tokenizer> Tokenizer::from_tokenizer_json(std::string_view json,
                                                           std::string_view where) {
   return std::make_unique<PipelineTokenizer>(read_tokenizer_json(json, where));

@@ -74,7 +74,12 @@ TEST(Scheme, AGroupThatDoesNotDivideTheRowShrinks) {
   EXPECT_EQ(fitted("w4g32", 64 + 8), "w4c");
   EXPECT_EQ(fitted("w8c", 37), "w8c");
   EXPECT_EQ(fitted("w8a8g64", 37), "w8a8");
-  EXPECT_EQ(fitted("q4_k", 37), "q4_k");
+  EXPECT_EQ(fitted("q4_k", 512), "q4_k");
+  EXPECT_EQ(fitted("q4_k", 576), "q5_0");
+  EXPECT_EQ(fitted("q6_k", 576), "q8_0");
+  EXPECT_EQ(fitted("q3_k", 64), "iq4_nl");
+  EXPECT_EQ(fitted("q4_0", 576), "q4_0");
+  EXPECT_EQ(fitted("q4_0", 37), "fp16");
 }
 
 TEST(Scheme, ActivationsFollowTheBitsOfTheWeights) {

@@ -1,5 +1,6 @@
 #include "io/quantization_config.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "tests/io/files.h"
@@ -79,17 +80,23 @@ TEST(QuantizationConfig, RefusesWhatItCannotRun) {
   const auto bad = [&](const std::string& part, const std::string& text) {
     refuse(Fault::kBadInput, part, text);
   };
-  unsupported("quant_method \"gptq\"", R"({"quant_method":"gptq","bits":4})");
+  unsupported("quant_method \"sparkle\" cannot be read; known are compressed-tensors",
+              R"({"quant_method":"sparkle","bits":4})");
+  for (const char* name : {"bitsandbytes", "hqq", "aqlm", "exl2", "fp8", "mxfp4", "torchao",
+                           "gptq_marlin", "quanto", "modelopt"})
+    unsupported(fmt::format("\"{}\" keeps weights in a way of its own", name),
+                fmt::format(R"({{"quant_method":"{}"}})", name));
   unsupported("format \"marlin-24\"", config_text(w4, R"(,"format":"marlin-24")"));
   unsupported("format \"nvfp4", config_text(w4, "", R"(,"format":"nvfp4-pack-quantized")"));
   unsupported("sparsity_config", config_text(w4, R"(,"sparsity_config":{"format":"sparse-24"})"));
   unsupported("output_activations", config_text(w4, "", R"(,"output_activations":{"num_bits":8})"));
   unsupported("num_bits from 2 to 8; found 1", config_text("{\"num_bits\":1}"));
   unsupported("num_bits from 2 to 8; found 16", config_text("{\"num_bits\":16}"));
-  unsupported("num_bits from 8 to 8", config_text(R"({"num_bits":4,"type":"float"})"));
+  unsupported("num_bits from 8 to 8", config_text(R"({"num_bits":6,"type":"float"})"));
+  unsupported("in groups of 32 (mxfp4); found groups of 16",
+              config_text(R"({"num_bits":4,"type":"float","group_size":16,"strategy":"group"})"));
   unsupported("type \"nf4\"", config_text(R"({"num_bits":4,"type":"nf4"})"));
   unsupported("strategy \"block\"", config_text(R"({"num_bits":8,"strategy":"block"})"));
-  unsupported("actorder \"group\"", config_text(R"({"num_bits":8,"actorder":"group"})"));
   unsupported("static activation", config_text(w4, "", R"(,"input_activations":{"num_bits":8})"));
   unsupported("8 or 16 bits; found 4",
               config_text(w4, "", R"(,"input_activations":{"num_bits":4,"dynamic":true})"));
@@ -112,6 +119,90 @@ TEST(QuantizationConfig, RefusesWhatItCannotRun) {
   bad("must be a list of names", config_text(w4, R"(,"ignore":"lm_head")"));
   bad("must be a list of names; found 3", config_text(w4, R"(,"ignore":[3])"));
   bad("no float zero points", config_text(R"({"symmetric":false,"zero_point":"float"})"));
+}
+
+TEST(QuantizationConfig, DenseSparsityIsNone) {
+  EXPECT_TRUE(parse(config_text("{\"num_bits\":4,\"group_size\":32}",
+                                R"(,"sparsity_config":{"format":"dense"})"))
+                  .find("a.b"));
+}
+
+TEST(QuantizationConfig, ReadsMxfp4) {
+  const auto config = parse(config_text(
+      R"({"num_bits":4,"type":"float","group_size":32,"strategy":"group","scale_dtype":"torch.uint8"})",
+      R"(,"format":"mxfp4-pack-quantized")"));
+  EXPECT_EQ(scheme_name(config.find("a.b")->weights), "mxfp4");
+}
+
+// quantization_config of other families.
+const std::string kGptq = R"({"quant_method":"gptq","bits":4,"group_size":128)";
+const std::string kAwq = R"({"quant_method":"awq","bits":4,"group_size":64)";
+const std::string kAutoRound = R"({"quant_method":"auto-round","bits":3,"group_size":32)";
+
+TEST(QuantizationConfig, ReadsGptqAwqAndAutoRound) {
+  const auto gptq = parse(kGptq + R"(,"sym":false,"checkpoint_format":"gptq_v2"})");
+  EXPECT_EQ(gptq.method(), QuantMethod::kGptq);
+  EXPECT_EQ(scheme_name(gptq.find("a.q_proj")->weights), "w4g128");
+  EXPECT_FALSE(gptq.find("a.q_proj")->weights.symmetric);
+  EXPECT_FALSE(gptq.zeros_less_one());
+  EXPECT_TRUE(parse(kGptq + "}").zeros_less_one());
+  EXPECT_FALSE(parse(kGptq + "}").says_version());
+  EXPECT_EQ(
+      parse(R"({"quant_method":"gptq","bits":8,"group_size":-1})").find("a")->weights.strategy,
+      Strategy::kChannel);
+  const auto awq = parse(kAwq + R"(,"zero_point":true,"version":"GEMM"})");
+  EXPECT_EQ(awq.method(), QuantMethod::kAwq);
+  EXPECT_EQ(awq.find("a")->weights.group_size, 64);
+  EXPECT_FALSE(awq.find("a")->weights.symmetric);
+  EXPECT_EQ(parse(kAutoRound + "}").method(), QuantMethod::kGptq);
+  EXPECT_TRUE(parse(kAutoRound + "}").zeros_less_one());
+}
+
+TEST(QuantizationConfig, ModulesMayHaveBitsOfTheirOwn) {
+  const auto gptq =
+      parse(kGptq + R"(,"dynamic":{"+:.*down_proj":{"bits":8,"group_size":32},"-:.*\.gate$":{}}})");
+  EXPECT_EQ(gptq.find("model.layers.0.mlp.down_proj")->weights.bits, 8);
+  EXPECT_EQ(gptq.find("model.layers.0.mlp.down_proj")->weights.group_size, 32);
+  EXPECT_EQ(gptq.find("model.layers.0.mlp.up_proj")->weights.bits, 4);
+  EXPECT_FALSE(gptq.find("model.layers.0.gate"));
+  const auto rounded = parse(
+      kAutoRound +
+      R"(,"extra_config":{"lm_head":{"bits":16,"data_type":"float"},"a.b":{"bits":8,"sym":false}}})");
+  EXPECT_FALSE(rounded.find("lm_head"));
+  EXPECT_EQ(rounded.find("a.b")->weights.bits, 8);
+  EXPECT_EQ(rounded.find("a.c")->weights.bits, 3);
+}
+
+TEST(QuantizationConfig, OtherFamiliesAreRefusedInASentence) {
+  const auto refuse = [](Fault fault, const std::string& part, const std::string& text) {
+    const Complaint complaint = complaint_of([&] { parse(text); });
+    EXPECT_EQ(complaint.fault, fault) << complaint.text;
+    EXPECT_THAT(complaint.text, testing::HasSubstr(part));
+  };
+  const auto gptq = [](const std::string& more) {
+    return R"({"quant_method":"gptq")" + more + "}";
+  };
+  refuse(Fault::kBadInput, "\"bits\" is missing", gptq(""));
+  refuse(Fault::kBadInput, "\"group_size\" is missing", gptq(R"(,"bits":4)"));
+  for (const int bits : {0, 1, 5, 6, 7, 16})
+    refuse(Fault::kUnsupported, fmt::format("2, 3, 4, 8 bits; found {}", bits),
+           gptq(fmt::format(R"(,"bits":{},"group_size":32)", bits)));
+  for (const int group : {0, -2, 1 << 21})
+    refuse(Fault::kBadInput, fmt::format("from 1 to 1048576; found {}", group),
+           gptq(fmt::format(R"(,"bits":4,"group_size":{})", group)));
+  refuse(Fault::kBadInput, "must be an integer", gptq(R"(,"bits":"4","group_size":32)"));
+  refuse(Fault::kUnsupported, "checkpoint_format \"marlin\"",
+         kGptq + R"(,"checkpoint_format":"marlin"})");
+  refuse(Fault::kBadInput, "dynamic: must be an object", kGptq + R"(,"dynamic":[1]})");
+  refuse(Fault::kBadInput, "not a regular expression", kGptq + R"(,"dynamic":{"+:(":{}}})");
+  refuse(Fault::kUnsupported, "4 bits; found 8",
+         R"({"quant_method":"awq","bits":8,"group_size":64})");
+  for (const char* version : {"gemv", "gemv_fast", "exllama", "marlin"})
+    refuse(Fault::kUnsupported, fmt::format("AWQ's version \"{}\"", version),
+           kAwq + fmt::format(R"(,"version":"{}"}})", version));
+  refuse(Fault::kUnsupported, "packing_format \"auto_round:exllamav2\"",
+         kAutoRound + R"(,"packing_format":"auto_round:exllamav2"})");
+  refuse(Fault::kUnsupported, "data_type \"mx_fp\"", kAutoRound + R"(,"data_type":"mx_fp"})");
 }
 
 TEST(QuantizationConfig, LeavesFloatActivationsToTheDefault) {

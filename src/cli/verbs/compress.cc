@@ -4,12 +4,14 @@
 #include <fmt/core.h>
 
 #include <csignal>
+#include <filesystem>
 #include <map>
 
 #include "cli/common.h"
 #include "cli/verbs.h"
 #include "compress/presets.h"
 #include "compress/step.h"
+#include "convert/convert.h"
 #include "core/error.h"
 #include "core/text.h"
 
@@ -126,8 +128,10 @@ std::string table(const compress::CompressReport& report, const std::string& out
   text += fmt::format(
       "{}: {} ({}), {:.3f} bits a compressed weight, mean relative error {:.3e}, {:.1f} s\n", out,
       human_bytes(report.bytes_after),
-      report.portable ? "compressed-tensors" : "Farthing's own kind", report.bits_per_weight,
-      report.mean_error, report.seconds);
+      out.ends_with(".gguf") ? "GGUF"
+      : report.portable      ? "compressed-tensors"
+                             : "Farthing's own kind",
+      report.bits_per_weight, report.mean_error, report.seconds);
   return text;
 }
 
@@ -164,6 +168,17 @@ Json to_json(const compress::CompressReport& report, const std::string& model,
           {"layers", std::move(layers)}};
 }
 
+Json finish_gguf(Runtime& runtime, const std::string& artefact, const std::string& out, bool force,
+                 Progress& progress) {
+  const auto checkpoint = io::Checkpoint::open(artefact);
+  const convert::ConvertReport report = convert::to_gguf(
+      runtime, *checkpoint, out,
+      {.name = std::filesystem::path(out).stem().string(), .replace = force}, progress);
+  std::filesystem::remove_all(artefact);
+  for (const std::string& note : report.notes) progress.note(note);
+  return {{"bytes", report.bytes_after}, {"exact", report.exact()}, {"notes", report.notes}};
+}
+
 void run(const Options& o) {
   compress::Recipe recipe = make_recipe(o);
   std::string model = recipe.model, out = o.places.back();
@@ -181,10 +196,21 @@ void run(const Options& o) {
   const auto progress = make_progress(o.common);
   const auto checkpoint = io::Checkpoint::open(model);
   add_end_rules(o, *checkpoint, recipe);
+  // A GGUF file is made of an artefact beside it, so that every step can be on the way, a run that
+  // was stopped goes on, and the file is there whole or not at all.
+  const bool gguf = out.ends_with(".gguf");
+  const std::string artefact = gguf ? out + ".artefact" : out;
+  if (gguf) {
+    options.plan.portable = false;
+    options.plan.gguf = options.replace = true;
+    convert::check_output(out, o.force);
+  }
   const compress::CompressReport report =
-      compress::compress(*runtime, *checkpoint, out, std::move(recipe), options, *progress);
+      compress::compress(*runtime, *checkpoint, artefact, std::move(recipe), options, *progress);
   print(o.common, table(report, out));
-  write_json(o.common, to_json(report, model, out));
+  Json json = to_json(report, model, out);
+  if (gguf) json["gguf"] = finish_gguf(*runtime, artefact, out, o.force, *progress);
+  write_json(o.common, json);
 }
 
 }  // namespace
@@ -194,7 +220,8 @@ void add_compress(CLI::App& verb) {
   Options& o = *options;
   verb.add_option(
           "MODEL OUT", o.places,
-          "Hugging Face directory or org/name in the local cache, and the directory to write")
+          "Hugging Face directory or org/name in the local cache, and the directory to write, or "
+          "the file when its name ends in .gguf")
       ->required()
       ->expected(1, 2);
   std::string known;

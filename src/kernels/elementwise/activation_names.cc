@@ -1,9 +1,10 @@
+#include "kernels/elementwise/activation_names.h"
+
 #include <array>
 #include <vector>
 
 #include "core/error.h"
 #include "core/text.h"
-#include "kernels/elementwise/activation.h"
 
 namespace farthing::kernels {
 namespace {
@@ -38,6 +39,12 @@ Activation parse_activation(std::string_view name) {
   }
   unsupported("the activation function \"{}\" is not supported; known are: {}", printable(name),
               join(names, ", "));
+}
+
+std::string_view activation_function_name(Activation activation) {
+  for (const auto& row : kActivations)
+    if (row.activation == activation) return row.name;
+  return "";
 }
 
 }  // namespace farthing::kernels
