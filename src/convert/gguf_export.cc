@@ -52,6 +52,8 @@ void check_words(const Json& ours, const Json& theirs, const std::string& where,
     else if (key != "architectures")
       lost.push_back(std::move(key));
   }
+  // Where layers without a window have no positions, a lost window moves positions too.
+  if (windows && ours.at("block").value("rope_only_with_window", false)) lost.push_back("windows");
   if (!lost.empty()) {
     const std::vector<std::string_view> views(lost.begin(), lost.end());
     unsupported(

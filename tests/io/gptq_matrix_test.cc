@@ -81,7 +81,7 @@ const Case kCases[] = {
      [](Edited& m) { m.part(".qweight").dtype = "F32"; }},
     {"WordsInALine", "gptq-v1", "must be a matrix of I32 words",
      [](Edited& m) { m.part(".qweight").shape = {12 * 64}; }},
-    {"MoreBitsThanThereAre", "gptq-v1", "by config.json (8 bits",
+    {"MoreBitsThanThereAre", "gptq-v1", "groups of 32 inputs must divide a row, which has 48",
      [](Edited& m) { m.says("bits") = 8; }},
     {"GroupsThatDoNotDivide", "gptq-v1", "groups of 40 inputs must divide a row, which has 96",
      [](Edited& m) { m.says("group_size") = 40; }},

@@ -142,7 +142,7 @@ const std::string kAutoRound = R"({"quant_method":"auto-round","bits":3,"group_s
 TEST(QuantizationConfig, ReadsGptqAwqAndAutoRound) {
   const auto gptq = parse(kGptq + R"(,"sym":false,"checkpoint_format":"gptq_v2"})");
   EXPECT_EQ(gptq.method(), QuantMethod::kGptq);
-  EXPECT_EQ(scheme_name(gptq.find("a.q_proj")->weights), "w4g128");
+  EXPECT_EQ(scheme_name(gptq.find("a.q_proj")->weights), "w4g128-asym");
   EXPECT_FALSE(gptq.find("a.q_proj")->weights.symmetric);
   EXPECT_FALSE(gptq.zeros_less_one());
   EXPECT_TRUE(parse(kGptq + "}").zeros_less_one());
@@ -160,7 +160,7 @@ TEST(QuantizationConfig, ReadsGptqAwqAndAutoRound) {
 
 TEST(QuantizationConfig, ModulesMayHaveBitsOfTheirOwn) {
   const auto gptq =
-      parse(kGptq + R"(,"dynamic":{"+:.*down_proj":{"bits":8,"group_size":32},"-:.*\.gate$":{}}})");
+      parse(kGptq + R"(,"dynamic":{"+:.*down_proj":{"bits":8,"group_size":32},"-:.*\\.gate$":{}}})");
   EXPECT_EQ(gptq.find("model.layers.0.mlp.down_proj")->weights.bits, 8);
   EXPECT_EQ(gptq.find("model.layers.0.mlp.down_proj")->weights.group_size, 32);
   EXPECT_EQ(gptq.find("model.layers.0.mlp.up_proj")->weights.bits, 4);
