@@ -23,7 +23,7 @@ std::vector<std::int32_t> input_order(const Checkpoint& checkpoint, std::string_
                                       std::int64_t inputs, std::int64_t group_size,
                                       std::string_view where) {
   const TensorInfo* tensor = find_groups(checkpoint, base);
-  if (tensor == nullptr || group_size >= inputs) return {};
+  if (tensor == nullptr || group_size <= 0 || group_size >= inputs) return {};  // one group a row
   const std::string what = fmt::format("{}: {}", where, printable(tensor->name));
   if (tensor->dtype != "I32" || tensor->shape != std::vector<std::int64_t>{inputs})
     bad_input("{}: must be I32 of shape [{}], a group for each input; found {} of shape [{}]", what,
