@@ -25,7 +25,7 @@ SCHEMES = [  # name, what to compress with; None is the checkpoint itself
 
 NEXT = """
 Next, each as it stands:
-  build/release/bin/farthing generate models/demo/books-llama-8m --prompt "The sea"
+  build/release/bin/farthing generate models/demo/books-llama-8m --prompt "The sea" --temperature 0.8
   build/release/bin/farthing compress models/demo/books-llama-8m /tmp/books-w4 --scheme w4g64
   build/release/bin/farthing eval /tmp/books-w4 --reference models/demo/books-llama-8m \\
     --text models/demo/voyage-of-the-beagle.txt --context 256
