@@ -34,7 +34,8 @@ def safetensors(tensors: dict, metadata=None) -> bytes:
 
 
 def text(value: str) -> bytes:
-    return struct.pack("<Q", len(value)) + value.encode()
+    data = value.encode()
+    return struct.pack("<Q", len(data)) + data
 
 
 def pair(key: str, kind: int, value: bytes) -> bytes:

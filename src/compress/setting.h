@@ -5,10 +5,11 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace farthing::compress {
+
+struct SettingMember;
 
 struct Setting {
   enum class Kind : std::uint8_t { kNull, kScalar, kList, kMap };
@@ -17,10 +18,17 @@ struct Setting {
   bool quoted = false;  // "8" is a text, 8 a number
   std::string where;    // "recipe.yaml:7", "--layers"
   std::vector<Setting> items;
-  std::vector<std::pair<std::string, Setting>> members;  // in the order of the file
+  std::vector<SettingMember> members;  // in the order of the file
 
   const Setting* find(std::string_view key) const;
   bool operator==(const Setting& other) const;  // by content, not by place
+};
+
+// A struct of its own: clang cannot make a std::pair of what is not defined yet.
+struct SettingMember {
+  std::string key;
+  Setting value;
+  bool operator==(const SettingMember&) const = default;
 };
 
 Setting scalar_setting(std::string text, std::string where);

@@ -104,7 +104,7 @@ class Builder final : public YAML::EventHandler {
       parent.key = std::move(setting.text);
       parent.has_key = true;
     } else {
-      parent.setting.members.emplace_back(std::move(parent.key), std::move(setting));
+      parent.setting.members.push_back({std::move(parent.key), std::move(setting)});
       parent.has_key = false;
     }
   }

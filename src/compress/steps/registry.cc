@@ -29,7 +29,7 @@ Setting option(std::string_view key, std::string_view value, const std::string& 
   Setting options;
   options.kind = Setting::Kind::kMap;
   options.where = where;
-  options.members.emplace_back(key, scalar_setting(std::string(value), where));
+  options.members.push_back({std::string(key), scalar_setting(std::string(value), where)});
   return options;
 }
 
