@@ -1,5 +1,5 @@
 // What this processor is good at, measured: which precisions it computes natively, and what each
-// scheme and mode is worth here against BF16. Measured once and remembered (docs/adr/0030).
+// scheme and mode is worth here against BF16. Measured once and remembered (docs/adr/0032).
 #pragma once
 
 #include <optional>

@@ -1,10 +1,6 @@
 #include "compress/block.h"
 
-#include <algorithm>
-#include <cmath>
-
-#include "core/error.h"
-#include "core/text.h"
+#include "compress/slab.h"
 #include "formats/format.h"
 
 namespace farthing::compress {
@@ -17,20 +13,7 @@ void read_floats(Runtime& runtime, const model::TensorMap& map, const PlannedUni
   source.slice = slice;
   const QuantizedTensor stored = map.load(source);
   const auto floats = out.resize(stored.shape.rows, stored.shape.cols);
-  runtime.parallel(floats.rows, 8, [&](std::int64_t begin, std::int64_t end) {
-    stored.format->dequantize(stored, begin, floats.rows_from(begin, end - begin));
-    for (std::int64_t r = begin; r < end; ++r) {
-      const auto row = floats.row(r);
-      const auto bad =
-          std::find_if(row.begin(), row.end(), [](float w) { return !std::isfinite(w); });
-      if (bad != row.end())
-        bad_input(
-            "{}: {}{} has the weight {} in row {}, column {}; weights must be numbers: the file is "
-            "damaged, or the training that made it went wrong",
-            printable(map.checkpoint().path(), 400), printable(unit.base),
-            unit.slices > 1 ? fmt::format(" (expert {})", slice) : "", *bad, r, bad - row.begin());
-    }
-  });
+  read_rows(runtime, {map.checkpoint().path(), unit, slice}, stored, 0, floats);
   map.checkpoint().release(stored);
 }
 

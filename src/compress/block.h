@@ -72,8 +72,7 @@ class Block {
   calibrate::Collected inputs_;
 };
 
-// The floats of a matrix (out, in). Error: bad input naming row and column of a weight that is not
-// finite.
+// The floats of a matrix (out, in). Error: as read_rows() of slab.h.
 void read_floats(Runtime& runtime, const model::TensorMap& map, const PlannedUnit& unit, int slice,
                  Matrix<float>& out);
 

@@ -1,7 +1,6 @@
 #include "compress/calibrated_blocks.h"
 
 #include <algorithm>
-#include <array>
 
 #include "compress/slab.h"
 #include "core/error.h"
@@ -69,12 +68,6 @@ std::uint64_t block_need(const Plan& plan, std::span<const std::unique_ptr<Step>
          std::max(largest, whole);
 }
 
-QuantizedTensor borrow(const QuantizedTensor& tensor) {
-  QuantizedTensor view{tensor.format, tensor.shape, tensor.scheme, {}};
-  for (const Bytes& part : tensor.parts) view.parts.push_back(Bytes::borrow(part.view()));
-  return view;
-}
-
 // Floats as a tensor that lies as the checkpoint keeps the matrix: (in, out) where it is turned.
 QuantizedTensor stored_floats(Runtime& runtime, const BlockMatrix& matrix) {
   const auto values = matrix.values.view();
@@ -127,15 +120,15 @@ void CalibratedBlocks::put_edits(const Block& block, io::OverlayCheckpoint& over
     if (matrix->edited) overlay.put(place.first, place.second, stored_floats(runtime_, *matrix));
 }
 
+void CalibratedBlocks::put_vectors(const std::map<std::string, QuantizedTensor>& vectors) {
+  for (const auto& [name, vector] : vectors) {
+    overlay_.put(name, 0, borrow_tensor(vector));
+    float_overlay_.put(name, 0, borrow_tensor(vector));
+  }
+}
+
 // Steps that change weights see the block as it is, with what enters its linears.
 void CalibratedBlocks::transform(Block& block) {
-  unsigned bits = calibrate::kNoStatistics;
-  bool any = false;
-  for (const auto& step : steps_) {
-    any |= step->transforms();
-    bits |= step->transform_statistics();
-  }
-  if (!any) return;
   for (const auto& step : steps_) {
     if (!step->transforms()) continue;
     if (step->transform_statistics() != calibrate::kNoStatistics) {
@@ -148,10 +141,7 @@ void CalibratedBlocks::transform(Block& block) {
     step->transform(runtime_, block);
     put_edits(block, overlay_);
     put_edits(block, float_overlay_);
-    for (const auto& [name, vector] : block.vectors()) {
-      overlay_.put(name, 0, borrow(vector));
-      float_overlay_.put(name, 0, borrow(vector));
-    }
+    put_vectors(block.vectors());
     model_->blocks().forget();
     if (reference_ != nullptr) reference_->blocks().forget();
   }
@@ -186,7 +176,8 @@ void CalibratedBlocks::round_matrix(Block& block, const Block::Place& place,
 
 void CalibratedBlocks::put_finished(const FinishedMatrix& matrix) {
   for (int slice = 0; slice < matrix.unit->slices; ++slice)
-    overlay_.put(matrix.unit->base, slice, borrow(matrix.slices[static_cast<std::size_t>(slice)]),
+    overlay_.put(matrix.unit->base, slice,
+                 borrow_tensor(matrix.slices[static_cast<std::size_t>(slice)]),
                  matrix.unit->activations);
 }
 
@@ -213,32 +204,23 @@ FinishedBlock CalibratedBlocks::compress(int layer) {
     transform(block);
     const calibrate::BlockRunner::Reference reference{
         has_reference_ ? *reference_ : *model_, has_reference_ ? *reference_states_ : *states_};
-    const auto collect = [&](std::span<const Slot> stages) {
-      Wanted wanted;
-      for (const Block::Place& place : block.places()) {
-        const Slot stage = stage_of(place.unit->unit.slot);
-        const unsigned bits = wanted_of(steps_, *place.unit);
-        if (bits != 0 && std::find(stages.begin(), stages.end(), stage) != stages.end())
-          wanted[{stage, place.expert}] |= bits;
-      }
-      if (wanted.empty()) return Collected{};
-      return runner_.collect(*model_, layer, *states_, wanted,
-                             has_reference_ ? &reference : nullptr);
-    };
-    Collected collected;
-    if (!options_.sequential) collected = collect(calibrate::kStages);
     for (const Slot stage : calibrate::kStages) {
-      if (options_.sequential) collected = collect(std::array{stage});
+      Wanted wanted;
+      for (const Block::Place& place : block.places())
+        if (const unsigned bits = wanted_of(steps_, *place.unit);
+            bits != 0 && stage_of(place.unit->unit.slot) == stage)
+          wanted[{stage, place.expert}] |= bits;
+      Collected collected;
+      if (!wanted.empty())
+        collected = runner_.collect(*model_, layer, *states_, wanted,
+                                    has_reference_ ? &reference : nullptr);
       round_stage(block, stage, collected, finished);
-      if (options_.sequential) model_->blocks().forget();
+      model_->blocks().forget();
     }
     round_stage(block, Slot::kNone, {}, finished);  // a router that a rule names
     for (auto& [name, vector] : block.vectors())
       finished.vectors.insert_or_assign(name, std::move(vector));
-    for (const auto& [name, vector] : finished.vectors) {
-      overlay_.put(name, 0, borrow(vector));
-      float_overlay_.put(name, 0, borrow(vector));
-    }
+    put_vectors(finished.vectors);
   }
   advance(layer);
   return finished;
@@ -248,10 +230,7 @@ void CalibratedBlocks::replay(int layer, const FinishedBlock& finished) {
   overlay_.clear();
   float_overlay_.clear();
   for (const FinishedMatrix& matrix : finished.matrices) put_finished(matrix);
-  for (const auto& [name, vector] : finished.vectors) {
-    overlay_.put(name, 0, borrow(vector));
-    float_overlay_.put(name, 0, borrow(vector));
-  }
+  put_vectors(finished.vectors);
   advance(layer);
 }
 

@@ -27,10 +27,8 @@ struct FinishedBlock {
 };
 
 struct CalibrationOptions {
-  bool sequential = true;   // measure anew behind each stage of a block
   std::string kv = "fp16";  // the cache's type in the forward passes
   std::string spill;        // directory for hidden states; "": memory
-  bool skip_first = false;
 };
 
 class CalibratedBlocks {
@@ -60,6 +58,7 @@ class CalibratedBlocks {
                    FinishedBlock& finished);
   void round_matrix(Block& block, const Block::Place& place,
                     const calibrate::LinearStatistics* inputs, FinishedMatrix& to);
+  void put_vectors(const std::map<std::string, QuantizedTensor>& vectors);
   void put_finished(const FinishedMatrix& matrix);
   void advance(int layer);
 

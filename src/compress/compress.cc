@@ -327,9 +327,7 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& checkpoint, cons
   if (calibrated)
     blocks = std::make_unique<CalibratedBlocks>(
         runtime, map, plan, steps, data,
-        CalibrationOptions{.sequential = true,
-                           .kv = recipe.kv,
-                           .spill = spill ? out + ".partial" : std::string()});
+        CalibrationOptions{.kv = recipe.kv, .spill = spill ? out + ".partial" : std::string()});
   const auto results = stream_shards(
       {runtime, map, steps, shards, progress, options.slab_bytes, blocks.get()}, writer);
   CompressReport report = make_report(plan, results, checkpoint);

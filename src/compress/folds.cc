@@ -135,6 +135,16 @@ std::vector<Fold> folds_of(Block& block) {
   return folds;
 }
 
+const calibrate::LinearStatistics* inputs_of(const Block& block, const Fold& fold) {
+  if (const auto* dense = block.inputs(fold.stage, fold.expert)) return dense;
+  const calibrate::LinearStatistics* best = nullptr;
+  for (const BlockMatrix* consumer : fold.consumers) {
+    const auto* inputs = block.inputs(fold.stage, consumer->expert);
+    if (inputs != nullptr && (best == nullptr || inputs->tokens > best->tokens)) best = inputs;
+  }
+  return best;
+}
+
 void apply_fold(Block& block, const Fold& fold, std::span<const float> scales) {
   const model::ModelConfig& c = block.config();
   std::vector<float> effective(scales.begin(), scales.end());

@@ -25,6 +25,28 @@ struct Fold {
 // else (a residual stream behind a post-norm), nor through an activation that is not linear in it.
 std::vector<Fold> folds_of(Block& block);
 
+// What enters a fold's consumers: of experts that share a norm, the one that most tokens reached
+// stands for all. Null when nothing was collected.
+const calibrate::LinearStatistics* inputs_of(const Block& block, const Fold& fold);
+
+// The scales with the least error of those that a search offers.
+class BestScales {
+ public:
+  // Not scaled at all, with its error.
+  BestScales(std::int64_t channels, double error)
+      : scales_(static_cast<std::size_t>(channels), 1.0f), error_(error) {}
+  void offer(std::vector<float> scales, double error) {
+    if (!(error < error_)) return;
+    error_ = error;
+    scales_ = std::move(scales);
+  }
+  std::span<const float> scales() const { return scales_; }
+
+ private:
+  std::vector<float> scales_;
+  double error_;
+};
+
 // Divides the producer's channels by `scales` (channels) and multiplies the consumers' columns.
 // Norms are rounded to the type of the file first, and the consumers take what that really divides
 // by. Channels with a scale that is not positive and finite stay.

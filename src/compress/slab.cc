@@ -66,7 +66,7 @@ void SlabWriter::write_slice(const Place& place, const Rounder& rounder, UnitRes
   for (std::int64_t first = 0; first < shape.rows; first += step) {
     const std::int64_t count = std::min(step, shape.rows - first);
     const MatrixView<float> rows = floats_.resize(count, shape.cols);
-    read_rows(place, source, first, rows);
+    read_rows(runtime_, {map_.checkpoint().path(), place.unit, place.slice}, source, first, rows);
     QuantizedTensor made = allocate_tensor({count, shape.cols}, place.unit.scheme);
     try {
       runtime_.parallel(count, kGrain, [&](std::int64_t begin, std::int64_t end) {
@@ -84,9 +84,9 @@ void SlabWriter::write_slice(const Place& place, const Rounder& rounder, UnitRes
   map_.checkpoint().release(source);
 }
 
-void SlabWriter::read_rows(const Place& place, const QuantizedTensor& source, std::int64_t first,
-                           MatrixView<float> rows) {
-  runtime_.parallel(rows.rows, kGrain, [&](std::int64_t begin, std::int64_t end) {
+void read_rows(Runtime& runtime, const MatrixName& name, const QuantizedTensor& source,
+               std::int64_t first, MatrixView<float> rows) {
+  runtime.parallel(rows.rows, kGrain, [&](std::int64_t begin, std::int64_t end) {
     source.format->dequantize(source, first + begin, rows.rows_from(begin, end - begin));
     for (std::int64_t r = begin; r < end; ++r) {
       const auto row = rows.row(r);
@@ -96,8 +96,8 @@ void SlabWriter::read_rows(const Place& place, const QuantizedTensor& source, st
         bad_input(
             "{}: {}{} has the weight {} in row {}, column {}; weights must be numbers: the file is "
             "damaged, or the training that made it went wrong",
-            printable(map_.checkpoint().path(), 400), place.unit.base,
-            place.unit.slices > 1 ? fmt::format(" (expert {})", place.slice) : "", *bad, first + r,
+            printable(name.path, 400), printable(name.unit.base),
+            name.unit.slices > 1 ? fmt::format(" (expert {})", name.slice) : "", *bad, first + r,
             bad - row.begin());
     }
   });

@@ -20,6 +20,17 @@ std::int64_t slab_rows(Shape shape, std::uint64_t slab_bytes);
 // Memory for one slab of this unit.
 std::uint64_t slab_need(const PlannedUnit& unit, std::uint64_t slab_bytes, int threads);
 
+// A stored matrix, for messages.
+struct MatrixName {
+  std::string path;
+  const PlannedUnit& unit;
+  int slice = 0;
+};
+// Rows first .. first + rows.rows of a stored matrix as floats. Error: bad input naming row and
+// column of a weight that is not finite.
+void read_rows(Runtime& runtime, const MatrixName& name, const QuantizedTensor& source,
+               std::int64_t first, MatrixView<float> rows);
+
 // Adds what rounding did to these rows to the result.
 void add_rounding_error(Runtime& runtime, const QuantizedTensor& made, MatrixView<const float> rows,
                         UnitResult& result);
@@ -48,8 +59,6 @@ class SlabWriter {
   void write_slice(const Place& place, const Rounder& rounder, UnitResult& result,
                    FunctionRef<void(std::int64_t)> worked);
   QuantizedTensor load(const PlannedUnit& unit, int slice) const;
-  void read_rows(const Place& place, const QuantizedTensor& source, std::int64_t first,
-                 MatrixView<float> rows);
   void write_parts(const Place& place, const QuantizedTensor& made, std::int64_t first_row);
 
   Runtime& runtime_;

@@ -251,11 +251,14 @@ StreamNeed stream_need(std::span<const Shard> shards, std::uint64_t slab_bytes, 
 std::vector<UnitResult> stream_shards(const StreamJob& job, io::ArtefactWriter& writer) {
   std::vector<UnitResult> results;
   ShardStream stream(job);
+  int unfinished = writer.shards();  // shards before the last of these must be run through again
+  while (unfinished > 0 && writer.has(unfinished - 1)) --unfinished;
   for (int i = 0; i < writer.shards(); ++i) {
     const Shard& shard = job.shards[static_cast<std::size_t>(i)];
     if (writer.has(i)) {
       read_note(writer.note(i), results);
-      if (job.calibrated != nullptr) stream.replay(shard, writer.finished_shard(i));
+      if (job.calibrated != nullptr && i < unfinished)
+        stream.replay(shard, writer.finished_shard(i));
       stream.skip(shard);
       continue;
     }

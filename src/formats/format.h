@@ -76,6 +76,8 @@ const Format& find_format(const WeightScheme& scheme);
 
 // An owned tensor of the right sizes, its bytes zero.
 QuantizedTensor allocate_tensor(Shape shape, const WeightScheme& scheme);
+// The same tensor without owning its bytes; `tensor` must outlive it.
+QuantizedTensor borrow_tensor(const QuantizedTensor& tensor);
 // A tensor over bytes of a file, checked against the format's parts. Error: bad input, naming
 // `where`.
 QuantizedTensor borrow_tensor(Shape shape, const WeightScheme& scheme, std::vector<Bytes> parts,

@@ -93,6 +93,12 @@ QuantizedTensor allocate_tensor(Shape shape, const WeightScheme& scheme) {
   return tensor;
 }
 
+QuantizedTensor borrow_tensor(const QuantizedTensor& tensor) {
+  QuantizedTensor view{tensor.format, tensor.shape, tensor.scheme, {}};
+  for (const Bytes& part : tensor.parts) view.parts.push_back(Bytes::borrow(part.view()));
+  return view;
+}
+
 QuantizedTensor borrow_tensor(Shape shape, const WeightScheme& scheme, std::vector<Bytes> parts,
                               std::string_view where) {
   check_shape(shape);

@@ -1,15 +1,8 @@
 #include "io/overlay_checkpoint.h"
 
+#include "formats/format.h"
+
 namespace farthing::io {
-namespace {
-
-QuantizedTensor borrow(const QuantizedTensor& tensor) {
-  QuantizedTensor view{tensor.format, tensor.shape, tensor.scheme, {}};
-  for (const Bytes& part : tensor.parts) view.parts.push_back(Bytes::borrow(part.view()));
-  return view;
-}
-
-}  // namespace
 
 void OverlayCheckpoint::put(const std::string& base, int slice, QuantizedTensor tensor,
                             std::optional<ActivationScheme> activations) {
@@ -24,7 +17,7 @@ const OverlayCheckpoint::Replaced* OverlayCheckpoint::replaced(std::string_view 
 
 std::optional<QuantizedTensor> OverlayCheckpoint::matrix(std::string_view base, int slice,
                                                          int slices) const {
-  if (const Replaced* ours = replaced(base, slice)) return borrow(ours->tensor);
+  if (const Replaced* ours = replaced(base, slice)) return borrow_tensor(ours->tensor);
   return below_.matrix(base, slice, slices);
 }
 

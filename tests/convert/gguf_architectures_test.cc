@@ -9,20 +9,13 @@
 #include "convert/convert.h"
 #include "tests/io/files.h"
 #include "tests/reference/all_logits.h"
+#include "tests/reference/cases.h"
 #include "tests/reference/npy.h"
 
 namespace farthing::convert {
 namespace {
 
 const std::string kRoot = std::string(FARTHING_SOURCE_DIR) + "/tests/golden/architectures/";
-
-std::vector<std::string> case_names() {
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(kRoot))
-    if (entry.is_directory()) names.push_back(entry.path().filename().string());
-  std::ranges::sort(names);
-  return names;
-}
 
 // What llama.cpp has no word for, and part of the sentence that says so.
 struct Refused {
@@ -85,12 +78,8 @@ TEST_P(AsGguf, LogitsStayTheSame) {
   EXPECT_LT(worst / largest, 1e-5);
 }
 
-INSTANTIATE_TEST_SUITE_P(Architectures, AsGguf, testing::ValuesIn(case_names()),
-                         [](const auto& test) {
-                           std::string name = test.param;
-                           std::ranges::replace(name, '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Architectures, AsGguf, testing::ValuesIn(reference::case_names(kRoot)),
+                         [](const auto& test) { return reference::test_name(test.param); });
 
 }  // namespace
 }  // namespace farthing::convert

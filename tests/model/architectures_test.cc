@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "model/model.h"
+#include "tests/reference/cases.h"
 #include "tests/reference/npy.h"
 
 namespace farthing::model {
@@ -25,14 +26,6 @@ std::string root() {
   const char* other = std::getenv("FARTHING_ARCHITECTURES");
   return other != nullptr ? std::string(other) + "/"
                           : std::string(FARTHING_SOURCE_DIR) + "/tests/golden/architectures/";
-}
-
-std::vector<std::string> case_names() {
-  std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(root()))
-    if (entry.is_directory()) names.push_back(entry.path().filename().string());
-  std::ranges::sort(names);
-  return names;
 }
 
 // Remembers the first features of every block's output.
@@ -181,12 +174,8 @@ TEST_P(Architectures, StreamedBlocksComputeTheSame) {
   EXPECT_EQ(run_alone(tokens_[0]), resident);
 }
 
-INSTANTIATE_TEST_SUITE_P(Golden, Architectures, testing::ValuesIn(case_names()),
-                         [](const auto& test) {
-                           std::string name = test.param;
-                           std::ranges::replace(name, '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Golden, Architectures, testing::ValuesIn(reference::case_names(root())),
+                         [](const auto& test) { return reference::test_name(test.param); });
 
 }  // namespace
 }  // namespace farthing::model

@@ -8,20 +8,13 @@
 #include <filesystem>
 
 #include "tests/reference/all_logits.h"
+#include "tests/reference/cases.h"
 #include "tests/reference/npy.h"
 
 namespace farthing::model {
 namespace {
 
 const std::string kRoot = std::string(FARTHING_SOURCE_DIR) + "/tests/golden/quantized/";
-
-std::vector<std::string> case_names() {
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(kRoot))
-    if (entry.is_directory()) names.push_back(entry.path().filename().string());
-  std::ranges::sort(names);
-  return names;
-}
 
 class QuantizedCheckpoints : public testing::TestWithParam<std::string> {
  protected:
@@ -48,12 +41,9 @@ TEST_P(QuantizedCheckpoints, LogitsEqualThoseOfTheWeightsThatTheCodesStandFor) {
 // Codes in groups of the file's order meet inputs of eight bits: near, and no worse than that.
 TEST_P(QuantizedCheckpoints, RunWithIntegerInputsOnTheirOwnGrid) { EXPECT_LT(distance({}), 0.05); }
 
-INSTANTIATE_TEST_SUITE_P(Golden, QuantizedCheckpoints, testing::ValuesIn(case_names()),
-                         [](const auto& test) {
-                           std::string name = test.param;
-                           std::ranges::replace(name, '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Golden, QuantizedCheckpoints,
+                         testing::ValuesIn(reference::case_names(kRoot)),
+                         [](const auto& test) { return reference::test_name(test.param); });
 
 }  // namespace
 }  // namespace farthing::model

@@ -158,12 +158,7 @@ class Awq final : public Step {
     for (const Fold& fold : folds_of(block)) {
       Trial trial(runtime, block, fold, options_.range);
       if (!trial.has_work()) continue;
-      const calibrate::LinearStatistics* inputs = nullptr;
-      for (const BlockMatrix* consumer : fold.consumers) {
-        const auto* seen = block.inputs(fold.stage, consumer->expert);
-        if (seen != nullptr && (inputs == nullptr || seen->tokens > inputs->tokens)) inputs = seen;
-      }
-      choose(block, fold, *inputs, trial);
+      choose(block, fold, *inputs_of(block, fold), trial);
     }
   }
 
@@ -171,20 +166,17 @@ class Awq final : public Step {
   void choose(Block& block, const Fold& fold, const calibrate::LinearStatistics& inputs,
               Trial& trial) const {
     const std::vector<double> in = input_means(fold, inputs), weights = weight_means(fold);
-    std::vector<float> best(in.size(), 1.0f);
-    double least = trial.error(best);
+    BestScales best(fold.channels, trial.error(std::vector<float>(in.size(), 1.0f)));
     for (std::int64_t i = 0; i < options_.grid; ++i) {
       const double ratio = static_cast<double>(i) / static_cast<double>(options_.grid);
       for (const bool duo : {false, true}) {
         if (!(duo ? options_.duo : options_.plain && i > 0)) continue;
         std::vector<float> scales = scales_of(in, weights, ratio, duo);
         const double error = trial.error(scales);
-        if (!(error < least)) continue;
-        least = error;
-        best = std::move(scales);
+        best.offer(std::move(scales), error);
       }
     }
-    apply_fold(block, fold, best);
+    apply_fold(block, fold, best.scales());
   }
 
   Options options_;

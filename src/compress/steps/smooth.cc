@@ -96,7 +96,6 @@ class Trial {
       multiply(sample, consumer->values.view(), exact);
     }
   }
-  bool has_work() const { return !consumers_.empty(); }
 
   double error(std::span<const float> scales) {
     double sum = 0;
@@ -184,31 +183,17 @@ class Smooth final : public Step {
   }
 
  private:
-  // Of experts that share a norm the one that saw most stands for all; routers read what they read.
-  static const calibrate::LinearStatistics* inputs_of(const Block& block, const Fold& fold) {
-    if (const auto* dense = block.inputs(fold.stage, fold.expert)) return dense;
-    const calibrate::LinearStatistics* best = nullptr;
-    for (const BlockMatrix* consumer : fold.consumers) {
-      const auto* inputs = block.inputs(fold.stage, consumer->expert);
-      if (inputs != nullptr && (best == nullptr || inputs->tokens > best->tokens)) best = inputs;
-    }
-    return best;
-  }
-
   void choose(Runtime& runtime, Block& block, const Fold& fold,
               const calibrate::LinearStatistics& inputs, std::span<const float> in,
               std::span<const float> weights) const {
     Trial trial(runtime, fold, inputs.sample.view(), options_.range);
-    std::vector<float> best(in.size(), 1.0f);  // not smoothed
-    double least = trial.error(best);
+    BestScales best(fold.channels, trial.error(std::vector<float>(in.size(), 1.0f)));
     for (const double alpha : options_.grid) {
       std::vector<float> scales = smoothing_scales(in, weights, alpha);
       const double error = trial.error(scales);
-      if (!(error < least)) continue;
-      least = error;
-      best = std::move(scales);
+      best.offer(std::move(scales), error);
     }
-    apply_fold(block, fold, best);
+    apply_fold(block, fold, best.scales());
   }
 
   Options options_;
