@@ -115,8 +115,9 @@ std::string text_of(const Json& config, std::initializer_list<std::string_view> 
 }
 
 std::int64_t read_window(const Json& config, std::int64_t otherwise) {
-  const Json* value = json_find(config, "sliding_window");
-  if (value == nullptr) return otherwise;
+  // json_find() takes null as absent, and here it is not: it says that there is no window.
+  const auto value = config.find("sliding_window");
+  if (value == config.end()) return otherwise;
   return value->is_null() ? 0 : json_int(config, "sliding_window", kWhere);
 }
 
