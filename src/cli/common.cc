@@ -14,6 +14,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "io/artefact.h"
 
 namespace farthing::cli {
 namespace {
@@ -164,6 +165,9 @@ model::LoadOptions load_options(const ModelOptions& options) {
 
 kernels::KvType kv_type(const ModelOptions& options, const io::Checkpoint& checkpoint) {
   if (!options.kv.empty()) return kernels::parse_kv_type(options.kv);
+  if (const auto text = checkpoint.text_file(io::kArtefactFile))
+    if (const std::string kv = io::parse_artefact(*text, io::kArtefactFile).kv; !kv.empty())
+      return kernels::parse_kv_type(kv);
   const bool compressed =
       checkpoint.is_gguf() || json_find(checkpoint.config(), "quantization_config") != nullptr;
   return compressed ? kernels::KvType::kF16 : kernels::KvType::kF32;

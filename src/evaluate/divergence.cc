@@ -12,11 +12,7 @@ namespace {
 
 constexpr std::int64_t kSlab = 64;  // rows of logits in memory at a time
 
-// What one scored position says.
-struct Position {
-  double nll = 0, reference_nll = 0, kld = 0, delta_p = 0;
-  bool same_top = false;
-};
+using Position = PositionScore;
 
 struct LogSum {
   std::size_t best = 0;
@@ -29,28 +25,6 @@ LogSum log_sum(std::span<const float> logits) {
   double sum = 0;
   for (float x : logits) sum += static_cast<double>(std::exp(x - top));
   return {best, top + std::log(sum)};
-}
-
-Position score(std::span<const float> logits, std::span<const float> reference, Token truth) {
-  const auto t = static_cast<std::size_t>(truth);
-  const LogSum own = log_sum(logits);
-  Position p;
-  p.nll = own.log_sum - logits[t];
-  if (reference.empty()) return p;
-  const LogSum ref = log_sum(reference);
-  p.reference_nll = ref.log_sum - reference[t];
-  p.same_top = own.best == ref.best;
-  p.delta_p = std::exp(-p.nll) - std::exp(-p.reference_nll);
-  // sum of p_ref (log p_ref - log p); the difference of the two log-sums leaves the loop.
-  const auto shift = static_cast<float>(ref.log_sum);
-  double sum = 0, mass = 0;
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    const double probability = static_cast<double>(std::exp(reference[i] - shift));
-    sum += probability * static_cast<double>(reference[i] - logits[i]);
-    mass += probability;
-  }
-  p.kld = std::max(0.0, sum / mass - (ref.log_sum - own.log_sum));
-  return p;
 }
 
 void check_numbers(std::span<const Position> positions) {
@@ -128,6 +102,29 @@ TextResult::Against compare(const std::vector<Position>& positions) {
 
 }  // namespace
 
+PositionScore score_position(std::span<const float> logits, std::span<const float> reference,
+                             Token truth) {
+  const auto t = static_cast<std::size_t>(truth);
+  const LogSum own = log_sum(logits);
+  PositionScore p;
+  p.nll = own.log_sum - logits[t];
+  if (reference.empty()) return p;
+  const LogSum ref = log_sum(reference);
+  p.reference_nll = ref.log_sum - reference[t];
+  p.same_top = own.best == ref.best;
+  p.delta_p = std::exp(-p.nll) - std::exp(-p.reference_nll);
+  // sum of p_ref (log p_ref - log p); the difference of the two log-sums leaves the loop.
+  const auto shift = static_cast<float>(ref.log_sum);
+  double sum = 0, mass = 0;
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    const double probability = static_cast<double>(std::exp(reference[i] - shift));
+    sum += probability * static_cast<double>(reference[i] - logits[i]);
+    mass += probability;
+  }
+  p.kld = std::max(0.0, sum / mass - (ref.log_sum - own.log_sum));
+  return p;
+}
+
 TextResult evaluate_text(Runtime& runtime, const Runner& runner, const Runner* reference,
                          const EvalText& text, Progress& progress) {
   const std::int64_t vocab = runner.model->config().vocab;
@@ -162,7 +159,7 @@ TextResult evaluate_text(Runtime& runtime, const Runner& runner, const Runner* r
       positions.resize(base + static_cast<std::size_t>(count));
       runtime.parallel(count, 4, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t r = begin; r < end; ++r)
-          positions[base + static_cast<std::size_t>(r)] = score(
+          positions[base + static_cast<std::size_t>(r)] = score_position(
               a.row(r),
               reference != nullptr ? std::span<const float>(b.row(r)) : std::span<const float>(),
               window[static_cast<std::size_t>(from + r + 1)]);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,17 @@ struct Runner {
   model::Model* model = nullptr;
   kernels::KvType kv = kernels::KvType::kF32;
 };
+
+// What one scored position says; without a reference only nll. Nats.
+struct PositionScore {
+  double nll = 0, reference_nll = 0;
+  double kld = 0;      // KL(reference || model) of the next token
+  double delta_p = 0;  // of the true token
+  bool same_top = false;
+};
+// logits and reference (vocabulary) of one position; reference may be empty.
+PositionScore score_position(std::span<const float> logits, std::span<const float> reference,
+                             Token truth);
 
 struct Divergence {
   double mean = 0, stderr_of_mean = 0, median = 0, p99 = 0, p999 = 0,
