@@ -15,6 +15,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "io/artefact.h"
+#include "kernels/self_test.h"
 
 namespace farthing::cli {
 namespace {
@@ -89,8 +90,9 @@ std::unique_ptr<Runtime> make_runtime(const Common& common) {
   const std::string isa = !common.isa.empty()      ? common.isa
                           : environment != nullptr ? environment
                                                    : "";
+  const auto warn = [](std::string_view sentence) { fmt::print(stderr, "note: {}\n", sentence); };
   return std::make_unique<Runtime>(common.threads == 0 ? allowed : common.threads,
-                                   choose_isas(isa, isas_here()));
+                                   kernels::self_tested(choose_isas(isa, isas_here()), warn));
 }
 
 std::unique_ptr<Progress> make_progress(const Common& common) {

@@ -2,6 +2,11 @@
 
 #include <sched.h>
 #include <unistd.h>
+#if defined(__x86_64__)
+#include <sys/syscall.h>
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
 
 #include <algorithm>
 #include <array>
@@ -16,10 +21,12 @@
 namespace farthing {
 namespace {
 
-constexpr std::array kIsas = {Isa::kScalar, Isa::kAvx2,       Isa::kAvxVnni,
-                              Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAvx512Bf16};
+constexpr std::array kIsas = {Isa::kScalar,     Isa::kAvx2,       Isa::kAvxVnni,  Isa::kAvx512,
+                              Isa::kAvx512Vnni, Isa::kAvx512Bf16, Isa::kAmxInt8,  Isa::kAmxBf16,
+                              Isa::kNeon,       Isa::kNeonDot,    Isa::kNeonI8mm, Isa::kNeonBf16};
 constexpr std::array<std::string_view, kIsas.size()> kNames = {
-    "scalar", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16"};
+    "scalar",  "avx2",    "avxvnni", "avx512",  "avx512vnni", "avx512bf16",
+    "amxint8", "amxbf16", "neon",    "neondot", "neoni8mm",   "neonbf16"};
 
 std::uint64_t memory_limit(const CgroupLimits& groups) {
   const double physical =
@@ -34,6 +41,59 @@ std::string cpu_model_name() {
       return line.substr(line.find(": ") + 2);
   return "unknown processor";
 }
+
+#if defined(__x86_64__)
+// CPUID leaf 7: g++ 12 and clang 19 do not know all of its bits by the same names.
+struct Leaf7 {
+  unsigned a = 7, b = 0, c = 0, d = 0;
+  explicit Leaf7(unsigned sub_leaf) : c(sub_leaf) {
+    __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+  }
+};
+
+// Linux (5.16 and later) gives the tile registers to those who ask.
+bool may_use_tiles() {
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
+IsaSet detect() {
+  IsaSet set;
+  __builtin_cpu_init();
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                    __builtin_cpu_supports("f16c");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
+                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+                      __builtin_cpu_supports("avx512dq");
+  if (avx2) set.add(Isa::kAvx2);
+  if (avx2 && (Leaf7(1).a >> 4 & 1u) != 0) set.add(Isa::kAvxVnni);
+  if (avx512) set.add(Isa::kAvx512);
+  const bool vnni = avx512 && __builtin_cpu_supports("avx512vnni");
+  if (vnni) set.add(Isa::kAvx512Vnni);
+  const bool bf16 = vnni && __builtin_cpu_supports("avx512bf16");
+  if (bf16) set.add(Isa::kAvx512Bf16);
+  const unsigned tiles = Leaf7(0).d;  // bit 24: tiles, 25: INT8, 22: BF16
+  if (bf16 && (tiles >> 24 & 1u) != 0 && may_use_tiles()) {
+    if ((tiles >> 25 & 1u) != 0) set.add(Isa::kAmxInt8);
+    if ((tiles >> 22 & 1u) != 0) set.add(Isa::kAmxBf16);
+  }
+  return set;
+}
+#elif defined(__aarch64__)
+IsaSet detect() {
+  IsaSet set;
+  const unsigned long base = getauxval(AT_HWCAP), more = getauxval(AT_HWCAP2);
+  if ((base & HWCAP_ASIMD) == 0) return set;
+  set.add(Isa::kNeon);
+  if ((base & HWCAP_ASIMDDP) == 0) return set;
+  set.add(Isa::kNeonDot);
+  if ((more & HWCAP2_I8MM) != 0) set.add(Isa::kNeonI8mm);
+  if ((more & HWCAP2_BF16) != 0) set.add(Isa::kNeonBf16);
+  return set;
+}
+#else
+IsaSet detect() { return {}; }
+#endif
 
 }  // namespace
 
@@ -65,27 +125,7 @@ std::string IsaSet::names() const {
 }
 
 IsaSet isas_here() {
-  static const IsaSet here = [] {
-    IsaSet set;
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                      __builtin_cpu_supports("f16c");
-    const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
-                        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-                        __builtin_cpu_supports("avx512dq");
-    if (avx2) set.add(Isa::kAvx2);
-    // g++ 12 and clang 19 agree on this name only by the CPUID leaf: 7, sub-leaf 1, EAX bit 4.
-    unsigned a = 7, b = 0, c = 1, d = 0;
-    __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-    if (avx2 && (a >> 4 & 1u) != 0) set.add(Isa::kAvxVnni);
-    if (avx512) set.add(Isa::kAvx512);
-    const bool vnni = avx512 && __builtin_cpu_supports("avx512vnni");
-    if (vnni) set.add(Isa::kAvx512Vnni);
-    if (vnni && __builtin_cpu_supports("avx512bf16")) set.add(Isa::kAvx512Bf16);
-#endif
-    return set;
-  }();
+  static const IsaSet here = detect();
   return here;
 }
 

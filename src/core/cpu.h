@@ -9,7 +9,20 @@
 namespace farthing {
 
 // Instruction set levels that kernels are written for. Each includes those its row names.
-enum class Isa : std::uint8_t { kScalar, kAvx2, kAvxVnni, kAvx512, kAvx512Vnni, kAvx512Bf16 };
+enum class Isa : std::uint8_t {
+  kScalar,
+  kAvx2,
+  kAvxVnni,
+  kAvx512,
+  kAvx512Vnni,
+  kAvx512Bf16,
+  kAmxInt8,
+  kAmxBf16,
+  kNeon,
+  kNeonDot,   // dotprod
+  kNeonI8mm,  // and i8mm
+  kNeonBf16   // and bf16
+};
 
 std::string_view isa_name(Isa isa);
 std::span<const Isa> known_isas();  // ascending
@@ -18,6 +31,7 @@ std::span<const Isa> known_isas();  // ascending
 class IsaSet {
  public:
   void add(Isa isa) { bits_ |= bit(isa); }
+  void remove(Isa isa) { bits_ &= ~bit(isa); }
   bool has(Isa isa) const { return (bits_ & bit(isa)) != 0; }
   Isa best() const;             // the highest level in the set
   IsaSet up_to(Isa isa) const;  // what may run when `isa` is forced

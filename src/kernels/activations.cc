@@ -1,5 +1,7 @@
 #include "kernels/activations.h"
 
+#include <bit>
+
 #include "tensor/float16.h"
 
 namespace farthing::kernels {
@@ -23,12 +25,34 @@ void fill_floats(Runtime& runtime, MatrixView<const float> x, Activations::Prepa
   });
 }
 
+void fill_pairs(Runtime& runtime, MatrixView<const float> x, Activations::Prepared& prepared) {
+  const std::int64_t width = panel_width(x.rows, prepared.layout.width);
+  const std::int64_t pairs = (x.cols + 1) / 2;
+  prepared.floats.reserve_scratch(
+      static_cast<std::size_t>((x.rows + InputLayout::kSpareTokens) * pairs));
+  const auto pair = [](const float* in, bool whole) {
+    const std::uint32_t low = to_bf16(in[0]).bits, high = whole ? to_bf16(in[1]).bits : 0;
+    return std::bit_cast<float>(high << 16 | low);
+  };
+  runtime.parallel((x.rows + width - 1) / width, 1, [&](std::int64_t panel, std::int64_t end) {
+    for (; panel < end; ++panel) {
+      const std::int64_t first = panel * width;
+      const std::int64_t tokens = std::min(width, x.rows - first);
+      float* out = prepared.floats.data() + first * pairs;
+      for (std::int64_t t = 0; t < tokens; ++t)
+        for (std::int64_t k = 0; k < pairs; ++k)
+          out[k * tokens + t] = pair(x.row_data(first + t) + 2 * k, 2 * k + 1 < x.cols);
+    }
+  });
+}
+
 void fill_codes(Runtime& runtime, MatrixView<const float> x, Activations::Prepared& prepared) {
   const InputLayout& layout = prepared.layout;
   const std::int64_t width = panel_width(x.rows, layout.width), units = layout.units;
   const std::int64_t dwords =
       units * layout.unit_padded / 4 * (layout.form == InputForm::kBytes ? 1 : 2);
-  prepared.codes.reserve_scratch(static_cast<std::size_t>(x.rows * dwords));
+  prepared.codes.reserve_scratch(
+      static_cast<std::size_t>((x.rows + InputLayout::kSpareTokens) * dwords));
   prepared.scales.reserve_scratch(static_cast<std::size_t>(x.rows * units));
   prepared.folds.reserve_scratch(static_cast<std::size_t>(x.rows * units));
   prepared.sums.reserve_scratch(static_cast<std::size_t>(x.rows * units));
@@ -75,6 +99,8 @@ const Activations::Prepared& Activations::prepare(Runtime& runtime, const InputL
   if (found->valid) return *found;
   if (layout.form == InputForm::kFloats)
     fill_floats(runtime, x_, *found);
+  else if (layout.form == InputForm::kPairs)
+    fill_pairs(runtime, x_, *found);
   else
     fill_codes(runtime, x_, *found);
   found->valid = true;

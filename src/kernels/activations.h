@@ -12,9 +12,11 @@ namespace farthing::kernels {
 // a token, first the first numbers of all tokens, then the second ones.
 enum class InputForm : std::uint8_t {
   kFloats,
-  kBytes,   // INT8: four bytes
-  kPlanes,  // INT16, x = 256 high + low: four high bytes; four low bytes
-  kWords,   // INT8 or INT16, as 16 bits: inputs 0 and 2; inputs 1 and 3
+  kBytes,        // INT8: four bytes
+  kPlanes,       // INT16, x = 256 high + low: four high bytes; four low bytes
+  kWords,        // INT8 or INT16, as 16 bits: inputs 0 and 2; inputs 1 and 3
+  kSplitPlanes,  // kPlanes of one token: the high bytes of a unit; its low bytes
+  kPairs         // BF16: inputs 2 k and 2 k + 1 in 32 bits, where kFloats has input k
 };
 
 // One way of laying inputs out; linears that ask for an equal one share it.
@@ -28,6 +30,8 @@ struct InputLayout {
   std::int64_t scale_inputs = 0;
   std::int64_t units = 0, unit_inputs = 0, unit_padded = 0;
   QuantizeRun quantize = nullptr;
+  // Rows of memory after the last token, uninitialised, that a kernel may read.
+  static constexpr std::int64_t kSpareTokens = 15;
   bool operator==(const InputLayout&) const = default;
 };
 

@@ -23,7 +23,7 @@ void check_inputs(const ActivationScheme& scheme) {
 // Codebooks meet integers only where their levels are small integers too.
 bool has_kernel(const LinearKernel* kernel, const QuantizedTensor& weight, Packing packing) {
   if (kernel == nullptr) return false;
-  if (packing != Packing::kLevels || kernel->form == InputForm::kFloats) return true;
+  if (packing != Packing::kLevels || kernel->input_bits == 0) return true;
   return levels_are_integers(weight.format->grid(weight).codebook);
 }
 
@@ -59,6 +59,34 @@ void run_in_parallel(Runtime& runtime, LinearRun run, const LinearSlice& whole) 
 }
 
 }  // namespace
+
+void multiply(Runtime& runtime, const PackedMatrix& matrix, Activations& x, std::int64_t first,
+              MatrixView<float> y, const Epilogue& epilogue) {
+  assert(x.floats().cols == matrix.in && x.floats().rows == y.rows);
+  assert(first % kTileRows == 0 && first + y.cols <= matrix.out);
+  if (y.rows == 0 || y.cols == 0) return;
+  const Activations::Prepared& inputs = x.prepare(runtime, matrix.input_layout());
+  const LinearSlice slice = {.tiles = matrix.tiles.data(),
+                             .tile_bytes = matrix.tile_bytes,
+                             .first_tile = first / kTileRows,
+                             .end_tile = (first + y.cols + kTileRows - 1) / kTileRows,
+                             .in = matrix.in,
+                             .bias = matrix.bias.size() == 0 ? nullptr : matrix.bias.data(),
+                             .codes = &matrix.codes,
+                             .x = inputs.floats.data(),
+                             .x_codes = inputs.codes.data(),
+                             .x_scales = inputs.scales.data(),
+                             .x_folds = inputs.folds.data(),
+                             .x_sums = inputs.sums.data(),
+                             .tokens = y.rows,
+                             .y = y.data,
+                             .y_stride = y.stride,
+                             .first_row = first,
+                             .end_row = first + y.cols,
+                             .scale = epilogue.scale,
+                             .accumulate = epilogue.accumulate};
+  run_in_parallel(runtime, matrix.kernel->run, slice);
+}
 
 Linear::Linear() = default;
 Linear::~Linear() = default;
@@ -106,43 +134,14 @@ Linear Linear::pack(Runtime& runtime, std::span<const LinearSource> sources,
   return linear;
 }
 
-void Linear::multiply(Runtime& runtime, Activations& x, std::int64_t first, MatrixView<float> y,
-                      const Epilogue& epilogue) const {
-  const PackedMatrix& matrix = *matrix_;
-  assert(x.floats().cols == matrix.in && x.floats().rows == y.rows);
-  assert(first % kTileRows == 0 && first + y.cols <= matrix.out);
-  if (y.rows == 0 || y.cols == 0) return;
-  const Activations::Prepared& inputs = x.prepare(runtime, matrix.input_layout());
-  const LinearSlice slice = {.tiles = matrix.tiles.data(),
-                             .tile_bytes = matrix.tile_bytes,
-                             .first_tile = first / kTileRows,
-                             .end_tile = (first + y.cols + kTileRows - 1) / kTileRows,
-                             .in = matrix.in,
-                             .bias = matrix.bias.size() == 0 ? nullptr : matrix.bias.data(),
-                             .codes = &matrix.codes,
-                             .x = inputs.floats.data(),
-                             .x_codes = inputs.codes.data(),
-                             .x_scales = inputs.scales.data(),
-                             .x_folds = inputs.folds.data(),
-                             .x_sums = inputs.sums.data(),
-                             .tokens = y.rows,
-                             .y = y.data,
-                             .y_stride = y.stride,
-                             .first_row = first,
-                             .end_row = first + y.cols,
-                             .scale = epilogue.scale,
-                             .accumulate = epilogue.accumulate};
-  run_in_parallel(runtime, matrix.kernel->run, slice);
-}
-
 void Linear::apply(Runtime& runtime, Activations& x, MatrixView<float> y, Epilogue epilogue) const {
   assert(y.cols == matrix_->out);
-  multiply(runtime, x, 0, y, epilogue);
+  multiply(runtime, *matrix_, x, 0, y, epilogue);
 }
 
 void Linear::apply_slab(Runtime& runtime, Activations& x, std::int64_t first,
                         MatrixView<float> y) const {
-  multiply(runtime, x, first, y, {});
+  multiply(runtime, *matrix_, x, first, y, {});
 }
 
 void Linear::unpack_row(std::int64_t r, std::span<float> out) const {

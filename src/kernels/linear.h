@@ -79,8 +79,6 @@ class Linear {
   void unpack_row(std::int64_t r, std::span<float> out) const;
 
  private:
-  void multiply(Runtime& runtime, Activations& x, std::int64_t first, MatrixView<float> y,
-                const Epilogue& epilogue) const;
   std::unique_ptr<PackedMatrix> matrix_;
 };
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <cstring>
@@ -32,7 +33,9 @@ void interleave(const std::array<const std::byte*, kTileRows>& rows, std::int64_
 
 template <class T>
 void pack_tiles(Runtime& runtime, const StackedRows& rows, PackedMatrix& matrix) {
-  matrix.tile_bytes = matrix.in * kTileRows * static_cast<std::int64_t>(sizeof(T));
+  // 16 bits: a whole number of pairs of inputs, for kernels that take two at a time.
+  const std::int64_t padded = sizeof(T) == 2 ? (matrix.in + 1) / 2 * 2 : matrix.in;
+  matrix.tile_bytes = padded * kTileRows * static_cast<std::int64_t>(sizeof(T));
   matrix.tiles = allocate_tiles(matrix);
   runtime.parallel_shares(matrix.tile_count(), kTileUnit, [&](std::int64_t tile, std::int64_t end) {
     const auto width = static_cast<std::size_t>(matrix.in);
@@ -45,8 +48,9 @@ void pack_tiles(Runtime& runtime, const StackedRows& rows, PackedMatrix& matrix)
                             ? source_row<T>(rows.at(output), matrix.in, room.data() + lane * width)
                             : reinterpret_cast<const std::byte*>(zeros.data());
       }
-      interleave(sources, matrix.in,
-                 reinterpret_cast<T*>(matrix.tiles.data() + tile * matrix.tile_bytes));
+      T* out = reinterpret_cast<T*>(matrix.tiles.data() + tile * matrix.tile_bytes);
+      interleave(sources, matrix.in, out);
+      std::fill(out + matrix.in * kTileRows, out + padded * kTileRows, T{});
     }
   });
 }

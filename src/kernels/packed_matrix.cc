@@ -25,11 +25,11 @@ Packing packing_of(const QuantizedTensor& weight, ActivationMode mode) {
 InputLayout PackedMatrix::input_layout() const {
   InputLayout layout = {.form = kernel->form, .width = kernel->panel_tokens};
   layout.round_to_bf16 = activations.mode == ActivationMode::kBf16;
-  if (kernel->form == InputForm::kFloats) return layout;
+  if (kernel->input_bits == 0) return layout;
   const bool grouped = activations.strategy == Strategy::kGroup && activations.group_size < in;
   const std::int64_t vector_inputs = packing == Packing::kU8 ? 4 : 8;
   layout.bits = kernel->input_bits;
-  layout.bias = codes.bias;
+  layout.bias = codes.bias - kernel->code_shift;
   layout.units = codes.groups * codes.units;
   layout.unit_inputs = codes.unit_inputs;
   layout.unit_padded = codes.unit_vectors * vector_inputs;

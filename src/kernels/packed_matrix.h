@@ -29,6 +29,8 @@ struct LinearKernel {
   int panel_tokens = 1;
   LinearRun run = nullptr;
   QuantizeRun quantize = nullptr;  // fills the form; null for floats
+  int code_shift = 0;              // the kernel multiplies code - code_shift
+  bool exact = true;               // the bits of the scalar kernel; else near them
 };
 
 // Every kernel that this build contains.
@@ -82,6 +84,10 @@ bool levels_are_integers(const float* levels);
 // Memory for all tiles, on huge pages where the system has them. Whole ones only: nothing becomes
 // resident that is not used.
 AlignedArray<std::byte> allocate_tiles(const PackedMatrix& matrix);
+
+// y (tokens, columns) = outputs first .. first + columns; first is a multiple of 16.
+void multiply(Runtime& runtime, const PackedMatrix& matrix, Activations& x, std::int64_t first,
+              MatrixView<float> y, const Epilogue& epilogue);
 
 // Fill tiles, tile_bytes and codes; in, out, packing and activations are set.
 void pack_floats(Runtime& runtime, const StackedRows& rows, PackedMatrix& matrix);

@@ -9,7 +9,11 @@ struct IntAvx512Vnni : IntAvx512 {
   // sums += the products, in place: of the intrinsic, g++ 12 copies the sums of an inner loop to
   // other registers and to memory, at half the speed.
   FARTHING_SIMD void add_products(I& sums, B codes, I x) {
+#if defined(__AVX512VNNI__)
     __asm__("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(codes), "v"(x));
+#else  // emulated, in tests
+    sums = _mm512_dpbusd_epi32(sums, codes, x);
+#endif
   }
 
   struct Bytes {

@@ -7,25 +7,13 @@
 
 #include "core/error.h"
 #include "tests/kernels/attention_cache.h"
+#include "tests/kernels/levels.h"
 
 namespace farthing::kernels {
 namespace {
 
 constexpr KvType kAllTypes[] = {KvType::kF32, KvType::kBf16, KvType::kF16, KvType::kInt8,
                                 KvType::kInt4};
-
-// One runtime an instruction set that this machine has and the kernels tell apart.
-std::vector<Isa> levels() {
-  std::vector<Isa> found;
-  for (Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512}) {
-    if (isas_here().has(isa))
-      found.push_back(isa);
-    else
-      std::fprintf(stderr, "NOTE: %s is not tested: this processor lacks it\n",
-                   std::string(isa_name(isa)).c_str());
-  }
-  return found;
-}
 
 // Values are of the order of 1; float sums of a few hundred of them keep 1e-5.
 void expect_near(const std::vector<float>& got, const std::vector<double>& want,
@@ -45,7 +33,7 @@ void expect_near_oracle(TestSequence& sequence, Runtime& runtime, const Attentio
 
 TEST(Attention, EqualsTheOracleForEveryTypeHeadSizeAndLevel) {
   for (Isa isa : levels()) {
-    Runtime runtime(2, isas_here().up_to(isa));
+    Runtime runtime(2, runnable_isas().up_to(isa));
     for (KvType type : kAllTypes)
       for (int dim : {1, 3, 5, 20, 64, 80, 96, 128, 256}) {
         SCOPED_TRACE(std::string(isa_name(isa)) + " " + std::string(kv_type_name(type)) + " dim " +
@@ -61,7 +49,7 @@ TEST(Attention, EqualsTheOracleForEveryTypeHeadSizeAndLevel) {
 
 TEST(Attention, EqualsTheOracleAtPageBorders) {
   for (Isa isa : levels()) {
-    Runtime runtime(2, isas_here().up_to(isa));
+    Runtime runtime(2, runnable_isas().up_to(isa));
     for (int length : {1, 31, 32, 33, 64, 65, 255, 256, 257, 600}) {
       SCOPED_TRACE(length);
       Random random(static_cast<std::uint64_t>(length));
@@ -76,7 +64,7 @@ TEST(Attention, EqualsTheOracleAtPageBorders) {
 // Heads share keys in groups of every size: each has its own blocking of rows and pages.
 TEST(Attention, EqualsTheOracleForEverySizeOfGroup) {
   for (Isa isa : levels()) {
-    Runtime runtime(2, isas_here().up_to(isa));
+    Runtime runtime(2, runnable_isas().up_to(isa));
     for (KvType type : kAllTypes)
       for (int group : {1, 2, 3, 4, 5, 6, 7, 8, 9, 71}) {
         SCOPED_TRACE(std::string(isa_name(isa)) + " " + std::string(kv_type_name(type)) +
@@ -105,7 +93,7 @@ TEST(Attention, EqualsTheOracleWithWindowsCapsSlopesAndSinks) {
   const std::vector<float> slopes = {0.5f, 0.25f, 0.125f, 0.0625f};
   const std::vector<float> sinks = {-1.0f, 0.0f, 2.0f, 30.0f};
   for (Isa isa : levels()) {
-    Runtime runtime(2, isas_here().up_to(isa));
+    Runtime runtime(2, runnable_isas().up_to(isa));
     for (std::int64_t window : {0, 1, 2, 31, 33, 100, 1000})
       for (bool capped : {false, true})
         for (bool sloped : {false, true})
@@ -127,7 +115,7 @@ TEST(Attention, EqualsTheOracleWithWindowsCapsSlopesAndSinks) {
 TEST(Attention, RoundsTheSlopesOfFalconAsItWasTrained) {
   const std::vector<float> slopes = {0.8408964f, 0.5946036f, 0.0131390f, 0.0039063f};
   for (Isa isa : levels()) {
-    Runtime runtime(2, isas_here().up_to(isa));
+    Runtime runtime(2, runnable_isas().up_to(isa));
     const AttentionRules rules{
         .heads = 4, .scale = 0.4f, .slopes = slopes, .rounded_slope_scale = 0.2f};
     Random random(12);
@@ -174,7 +162,7 @@ TEST(Attention, GivesTheSameBitsHoweverThePromptIsCutAndOnAnyNumberOfThreads) {
     for (KvType type : kAllTypes) {
       const AttentionRules rules{.heads = 6, .scale = 0.5f, .window = 290};
       const auto run = [&](int threads, std::vector<std::int64_t> cuts) {
-        Runtime runtime(threads, isas_here().up_to(isa));
+        Runtime runtime(threads, runnable_isas().up_to(isa));
         Random random(5);
         TestSequence sequence({type, 2, 20}, rules, 330, random);
         std::vector<float> all;
@@ -204,7 +192,7 @@ TEST(Attention, GivesTheSameBitsOnEveryInstructionSet) {
           .heads = 4, .scale = 0.5f, .soft_cap = 3.0f, .slopes = slopes, .sinks = sinks};
       std::vector<float> first;
       for (Isa isa : levels()) {
-        Runtime runtime(2, isas_here().up_to(isa));
+        Runtime runtime(2, runnable_isas().up_to(isa));
         Random random(6);
         TestSequence sequence({type, 2, dim}, rules, 300, random);
         sequence.store(0, 250);
@@ -248,7 +236,7 @@ TEST(Attention, OfARaggedBatchEqualsThatOfEachSequenceAlone) {
 
 TEST(Attention, StaysFiniteWhenScoresAreHuge) {
   for (Isa isa : levels()) {
-    Runtime runtime(2, isas_here().up_to(isa));
+    Runtime runtime(2, runnable_isas().up_to(isa));
     for (float scale : {1e4f, -1e4f}) {
       Random random(13);
       const AttentionRules rules{.heads = 2, .scale = scale};

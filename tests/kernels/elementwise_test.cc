@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/random.h"
+#include "tests/kernels/levels.h"
 #include "tests/reference/elementwise_oracle.h"
 
 namespace farthing::kernels {
@@ -14,18 +15,6 @@ namespace {
 
 constexpr std::string_view kNames[] = {"silu",       "gelu", "gelu_pytorch_tanh",
                                        "quick_gelu", "relu", "relu2"};
-
-std::vector<Isa> levels() {
-  std::vector<Isa> found;
-  for (Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512}) {
-    if (isas_here().has(isa))
-      found.push_back(isa);
-    else
-      std::fprintf(stderr, "NOTE: %s is not tested: this processor lacks it\n",
-                   std::string(isa_name(isa)).c_str());
-  }
-  return found;
-}
 
 std::vector<float> random_floats(Random& random, std::int64_t count, double spread = 1.0,
                                  double centre = 0.0) {
@@ -41,7 +30,7 @@ void expect_close(float got, double want, double relative, double absolute = 0) 
 
 TEST(Norms, EqualTheOracleForOddSizesAndStrides) {
   for (Isa isa : levels()) {
-    Runtime runtime(2, isas_here().up_to(isa));
+    Runtime runtime(2, runnable_isas().up_to(isa));
     for (std::int64_t cols : {1, 3, 15, 16, 17, 33, 64, 100, 576, 2048})
       for (double centre : {0.0, 100.0}) {
         Random random(static_cast<std::uint64_t>(cols));
@@ -75,7 +64,7 @@ TEST(Norms, EqualTheOracleForOddSizesAndStrides) {
 
 TEST(Norms, OfHeadsTakeSharedWeightsOrOneRowAHead) {
   for (Isa isa : levels()) {
-    Runtime runtime(2, isas_here().up_to(isa));
+    Runtime runtime(2, runnable_isas().up_to(isa));
     for (std::int64_t dim : {1, 5, 64, 80})
       for (bool centred : {false, true})
         for (bool shared : {false, true}) {
@@ -112,7 +101,7 @@ TEST(Norms, MayWriteOverTheirInput) {
 
 TEST(Rotate, TurnsPairsAndLeavesTheRestOfAHeadAlone) {
   for (Isa isa : levels()) {
-    Runtime runtime(2, isas_here().up_to(isa));
+    Runtime runtime(2, runnable_isas().up_to(isa));
     for (bool interleaved : {false, true})
       for (auto [dim, turned] :
            {std::pair{2, 2}, {10, 6}, {64, 64}, {80, 32}, {100, 70}, {128, 128}}) {
@@ -174,7 +163,7 @@ TEST(Activations, EqualTheOracleOverASweep) {
   const auto size = static_cast<std::int64_t>(x.size());
   std::vector<float> y(x.size());
   for (Isa isa : levels()) {
-    Runtime runtime(2, isas_here().up_to(isa));
+    Runtime runtime(2, runnable_isas().up_to(isa));
     for (auto name : kNames) {
       SCOPED_TRACE(std::string(name) + " " + std::string(isa_name(isa)));
       activate(runtime, parse_activation(name), {x.data(), 1, size}, {y.data(), 1, size});
@@ -189,7 +178,7 @@ TEST(Activations, EqualTheOracleOverASweep) {
 
 TEST(Activations, PropagateNotANumber) {
   for (Isa isa : levels()) {
-    Runtime runtime(1, isas_here().up_to(isa));
+    Runtime runtime(1, runnable_isas().up_to(isa));
     for (auto name : {"silu", "gelu", "gelu_pytorch_tanh", "quick_gelu"}) {
       float x = NAN, y = 0;
       activate(runtime, parse_activation(name), {&x, 1, 1}, {&y, 1, 1});
@@ -200,7 +189,7 @@ TEST(Activations, PropagateNotANumber) {
 
 TEST(Activations, GatedMultiplyByTheSecondHalf) {
   for (Isa isa : levels()) {
-    Runtime runtime(2, isas_here().up_to(isa));
+    Runtime runtime(2, runnable_isas().up_to(isa));
     for (std::int64_t cols : {1, 7, 16, 50, 1000}) {
       Random random(6);
       const auto x = random_floats(random, 3 * 2 * cols, 3.0);
@@ -236,7 +225,7 @@ TEST(SoftCap, EqualsTheOracle) {
   const auto x = sweep();
   const auto size = static_cast<std::int64_t>(x.size());
   for (Isa isa : levels()) {
-    Runtime runtime(2, isas_here().up_to(isa));
+    Runtime runtime(2, runnable_isas().up_to(isa));
     for (float cap : {0.5f, 30.0f, 50.0f}) {
       auto y = x;
       soft_cap(runtime, cap, {y.data(), 1, size});
@@ -248,7 +237,7 @@ TEST(SoftCap, EqualsTheOracle) {
 
 TEST(Sums, AddAndScaleEveryNumberAndNoOther) {
   for (Isa isa : levels()) {
-    Runtime runtime(2, isas_here().up_to(isa));
+    Runtime runtime(2, runnable_isas().up_to(isa));
     for (std::int64_t cols : {1, 15, 16, 47}) {
       Random random(2);
       const auto x = random_floats(random, 3 * 50), old = random_floats(random, 3 * 50);
@@ -271,7 +260,7 @@ TEST(Elementwise, GivesTheSameBitsOnEveryInstructionSetAndNumberOfThreads) {
   std::vector<std::vector<float>> first;
   for (Isa isa : levels())
     for (int threads : {1, 3}) {
-      Runtime runtime(threads, isas_here().up_to(isa));
+      Runtime runtime(threads, runnable_isas().up_to(isa));
       std::vector<std::vector<float>> results;
       for (auto name : kNames) {
         std::vector<float> y(static_cast<std::size_t>(size));

@@ -11,13 +11,13 @@
 #include "core/runtime.h"
 #include "formats/format.h"
 #include "kernels/linear.h"
+#include "tests/kernels/levels.h"
 
 namespace farthing::kernels {
 
-// Skips the rest of the test, saying so, when this processor lacks the level.
-#define FARTHING_SKIP_WITHOUT(isa) \
-  if (!isas_here().has(isa))       \
-  GTEST_SKIP() << "this processor has no " << isa_name(isa) << ": its kernels are not tested here"
+// Skips the rest of the test, saying so, when the level is not tested by this program.
+#define FARTHING_SKIP_UNTESTED(isa) \
+  if (!is_tested(isa)) GTEST_SKIP() << isa_name(isa) << " is not tested here"
 
 inline float random_float(Random& random, float size = 1.0f) {
   return size * static_cast<float>(2 * random.uniform() - 1);

@@ -171,11 +171,7 @@ Linear pack(Runtime& runtime, const QuantizedTensor& weight, const ActivationSch
 
 class LinearCodes : public testing::TestWithParam<LinearKernel> {
  protected:
-  void SetUp() override {
-    if (!isas_here().has(kernel().isa))
-      GTEST_SKIP() << "this processor has no " << isa_name(kernel().isa)
-                   << ": its kernels are not tested here";
-  }
+  void SetUp() override { FARTHING_SKIP_UNTESTED(kernel().isa); }
   const LinearKernel& kernel() const { return GetParam(); }
   // A runtime where the table's choice is this kernel.
   Runtime runtime(int threads) const {

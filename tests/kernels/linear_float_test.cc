@@ -35,8 +35,8 @@ class LinearFloat : public testing::TestWithParam<std::tuple<Isa, Element>> {
 };
 
 TEST_P(LinearFloat, GivesThePromisedBitsForEveryShapeTokenCountAndThreadCount) {
-  FARTHING_SKIP_WITHOUT(isa());
-  Runtime one(1, isas_here().up_to(isa())), three(3, isas_here().up_to(isa()));
+  FARTHING_SKIP_UNTESTED(isa());
+  Runtime one(1, runnable_isas().up_to(isa())), three(3, runnable_isas().up_to(isa()));
   Random random(1);
   for (std::int64_t in : {1, 2, 7, 16, 33, 255, 256, 257, 600})
     for (std::int64_t out : {1, 15, 16, 17, 50, 131}) {
@@ -62,8 +62,8 @@ TEST_P(LinearFloat, GivesThePromisedBitsForEveryShapeTokenCountAndThreadCount) {
 }
 
 TEST_P(LinearFloat, KeepsInfinitiesAndExtremes) {
-  FARTHING_SKIP_WITHOUT(isa());
-  Runtime runtime(1, isas_here().up_to(isa()));
+  FARTHING_SKIP_UNTESTED(isa());
+  Runtime runtime(1, runnable_isas().up_to(isa()));
   Random random(2);
   const QuantizedTensor weight = random_weight(random, {20, 40}, element());
   const Linear linear = pack(runtime, weight);
@@ -82,8 +82,8 @@ TEST_P(LinearFloat, KeepsInfinitiesAndExtremes) {
 }
 
 TEST_P(LinearFloat, RoundsTheInputsInBf16Mode) {
-  FARTHING_SKIP_WITHOUT(isa());
-  Runtime runtime(1, isas_here().up_to(isa()));
+  FARTHING_SKIP_UNTESTED(isa());
+  Runtime runtime(1, runnable_isas().up_to(isa()));
   Random random(3);
   const QuantizedTensor weight = random_weight(random, {33, 70}, element());
   const auto x = random_floats(random, 6 * 70);
@@ -97,8 +97,8 @@ TEST_P(LinearFloat, RoundsTheInputsInBf16Mode) {
 }
 
 TEST_P(LinearFloat, UnpacksExactlyWhatWasPacked) {
-  FARTHING_SKIP_WITHOUT(isa());
-  Runtime runtime(2, isas_here().up_to(isa()));
+  FARTHING_SKIP_UNTESTED(isa());
+  Runtime runtime(2, runnable_isas().up_to(isa()));
   Random random(4);
   const QuantizedTensor weight = random_weight(random, {37, 19}, element());
   const Linear linear = pack(runtime, weight);
@@ -115,8 +115,14 @@ std::string case_name(const testing::TestParamInfo<std::tuple<Isa, Element>>& in
   return fmt::format("{}_{}", isa_name(isa), name);
 }
 
+std::vector<Isa> float_levels() {
+  std::vector<Isa> found;
+  for (const LinearKernel& kernel : linear_kernels())
+    if (kernel.packing == Packing::kF32) found.push_back(kernel.isa);
+  return found;
+}
 INSTANTIATE_TEST_SUITE_P(Kernels, LinearFloat,
-                         testing::Combine(testing::Values(Isa::kScalar, Isa::kAvx2, Isa::kAvx512),
+                         testing::Combine(testing::ValuesIn(float_levels()),
                                           testing::Values(Element::kF32, Element::kBf16,
                                                           Element::kF16)),
                          case_name);
@@ -209,6 +215,9 @@ TEST(ChooseKernel, TakesTheFirstRowThatSuitsAndMayRun) {
   EXPECT_EQ(isa(), Isa::kAvx2);
   set.add(Isa::kAvx512);
   EXPECT_EQ(isa(), Isa::kAvx512);
+#elif defined(__aarch64__)
+  set.add(Isa::kNeon);
+  EXPECT_EQ(isa(), Isa::kNeon);
 #endif
   EXPECT_EQ(choose_kernel(linear_kernels(), Packing::kBf16, ActivationMode::kInt8, set), nullptr);
 }

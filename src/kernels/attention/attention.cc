@@ -23,6 +23,8 @@ constexpr TileKernelsOf kTable[] = {
 #if defined(__x86_64__)
     {Isa::kAvx512, &kTileKernelsAvx512},
     {Isa::kAvx2, &kTileKernelsAvx2},
+#elif defined(__aarch64__)
+    {Isa::kNeon, &kTileKernelsNeon},
 #endif
     {Isa::kScalar, &kTileKernelsScalar},
 };

@@ -54,6 +54,6 @@ struct TileKernels {
                  float* out);
 };
 
-extern const TileKernels kTileKernelsScalar, kTileKernelsAvx2, kTileKernelsAvx512;
+extern const TileKernels kTileKernelsScalar, kTileKernelsAvx2, kTileKernelsAvx512, kTileKernelsNeon;
 
 }  // namespace farthing::kernels

@@ -27,6 +27,9 @@ inline constexpr int kAvxVnniTokens8 = 4;
 inline constexpr int kAvxVnniTokens16 = 2;
 inline constexpr int kAvx512VnniTokens8 = 12;
 inline constexpr int kAvx512VnniTokens16 = 6;
+inline constexpr int kNeonTokens = 2;
+inline constexpr int kNeonDotTokens8 = 4;
+inline constexpr int kNeonDotTokens16 = 2;
 
 // Kernels are called after the weights' packing and the inputs' bits.
 #define FARTHING_CODE_KERNELS(isa)            \
@@ -40,9 +43,13 @@ FARTHING_CODE_KERNELS(scalar)
 FARTHING_CODE_KERNELS(avx2)
 FARTHING_CODE_KERNELS(avxvnni)
 FARTHING_CODE_KERNELS(avx512vnni)
+FARTHING_CODE_KERNELS(amxint8)
+FARTHING_CODE_KERNELS(neon)
+FARTHING_CODE_KERNELS(neondot)
+FARTHING_CODE_KERNELS(neoni8mm)
 #undef FARTHING_CODE_KERNELS
 
-// Inputs as InputForm::kBytes, kPlanes and kWords.
+// Inputs as InputForm::kBytes, kPlanes, kSplitPlanes and kWords.
 void bytes_scalar(const QuantizeTask&);
 void planes_scalar(const QuantizeTask&);
 void bytes_avx2(const QuantizeTask&);
@@ -50,5 +57,9 @@ void planes_avx2(const QuantizeTask&);
 void words_avx2(const QuantizeTask&);
 void bytes_avx512vnni(const QuantizeTask&);
 void planes_avx512vnni(const QuantizeTask&);
+void split_planes_amxint8(const QuantizeTask&);
+void bytes_neon(const QuantizeTask&);
+void planes_neon(const QuantizeTask&);
+void words_neon(const QuantizeTask&);
 
 }  // namespace farthing::kernels::code_tiles

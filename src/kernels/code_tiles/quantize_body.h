@@ -11,6 +11,7 @@ namespace {  // internal linkage: see linear_store.h
 template <class S>
 struct AsBytes {
   static constexpr int kDwords = 1;
+  static constexpr bool kSplit = false;  // kDwords stretches a unit, for panels of one token
   alignas(64) std::int8_t bytes[kMaxUnit];
   void store(int k, const typename S::Float::F& whole) { S::store_bytes(bytes + k, whole); }
   void copy(int k, std::int32_t* out, int) const { __builtin_memcpy(out, bytes + k, 4); }
@@ -18,6 +19,7 @@ struct AsBytes {
 template <class S>
 struct AsPlanes {
   static constexpr int kDwords = 2;
+  static constexpr bool kSplit = false;
   alignas(64) std::int8_t high[kMaxUnit], low[kMaxUnit];
   void store(int k, const typename S::Float::F& whole) {
     S::store_planes(high + k, low + k, whole);
@@ -28,8 +30,13 @@ struct AsPlanes {
   }
 };
 template <class S>
+struct AsSplitPlanes : AsPlanes<S> {
+  static constexpr bool kSplit = true;
+};
+template <class S>
 struct AsWords {  // inputs 0 and 2, then 1 and 3
   static constexpr int kDwords = 2;
+  static constexpr bool kSplit = false;
   alignas(64) std::int16_t words[kMaxUnit];
   void store(int k, const typename S::Float::F& whole) { S::store_words(words + k, whole); }
   void copy(int k, std::int32_t* out, int stride) const {
@@ -100,8 +107,9 @@ inline void quantize(const QuantizeTask& task) {
       task.folds[unit * task.tokens + t] = -task.bias * static_cast<std::int32_t>(sum);
       task.sums[unit * task.tokens + t] = sum;
       std::int32_t* out = task.codes + (unit * padded / 4 * As::kDwords) * task.tokens + t;
-      for (int i = 0; i < padded; i += 4, out += As::kDwords * task.tokens)
-        room.copy(i, out, task.tokens);
+      const int stride = As::kSplit ? padded / 4 : task.tokens;
+      const int step = As::kSplit ? 1 : As::kDwords * task.tokens;
+      for (int i = 0; i < padded; i += 4, out += step) room.copy(i, out, stride);
     }
   }
 }

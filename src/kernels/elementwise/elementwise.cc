@@ -43,6 +43,8 @@ constexpr RowKernelsOf kTable[] = {
 #if defined(__x86_64__)
     {Isa::kAvx512, &kRowKernelsAvx512},
     {Isa::kAvx2, &kRowKernelsAvx2},
+#elif defined(__aarch64__)
+    {Isa::kNeon, &kRowKernelsNeon},
 #endif
     {Isa::kScalar, &kRowKernelsScalar},
 };

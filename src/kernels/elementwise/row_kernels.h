@@ -22,6 +22,6 @@ struct RowKernels {
   void (*soft_cap)(float cap, std::int64_t size, float* x);
 };
 
-extern const RowKernels kRowKernelsScalar, kRowKernelsAvx2, kRowKernelsAvx512;
+extern const RowKernels kRowKernelsScalar, kRowKernelsAvx2, kRowKernelsAvx512, kRowKernelsNeon;
 
 }  // namespace farthing::kernels

@@ -23,6 +23,7 @@ struct Blocking {
 inline constexpr Blocking kScalarBlocking = {1, 1, 4};
 inline constexpr Blocking kAvx2Blocking = {2, 1, 6};
 inline constexpr Blocking kAvx512Blocking = {4, 2, 12};
+inline constexpr Blocking kNeonBlocking = {2, 1, 6};
 
 // Kernels are called after the weights' packing.
 #define FARTHING_FLOAT_KERNELS(isa)    \
@@ -35,6 +36,14 @@ inline constexpr Blocking kAvx512Blocking = {4, 2, 12};
 FARTHING_FLOAT_KERNELS(scalar)
 FARTHING_FLOAT_KERNELS(avx2)
 FARTHING_FLOAT_KERNELS(avx512)
+FARTHING_FLOAT_KERNELS(neon)
 #undef FARTHING_FLOAT_KERNELS
+
+// BF16 weights times BF16 inputs by instructions that add two products at a time, in pairs of
+// inputs (InputForm::kPairs). They round in their own ways: a chain in ascending order still, the
+// same for every number of tokens, but not the bits of the others.
+void bf16_avx512bf16(const LinearSlice&);
+void bf16_amxbf16(const LinearSlice&);
+void bf16_neonbf16(const LinearSlice&);
 
 }  // namespace farthing::kernels::float_tiles
