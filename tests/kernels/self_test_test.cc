@@ -43,8 +43,9 @@ void no_number(const LinearSlice& slice) {
 std::vector<LinearKernel> table_with(LinearKernel row, Isa isa, LinearRun run) {
   row.isa = isa;
   row.run = run;
-  std::vector<LinearKernel> table = {row};
-  table.insert(table.end(), linear_kernels().begin(), linear_kernels().end());
+  std::vector<LinearKernel> table;
+  table.push_back(row);
+  for (const LinearKernel& other : linear_kernels()) table.push_back(other);
   return table;
 }
 
