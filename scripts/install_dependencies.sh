@@ -2,7 +2,7 @@
 # Installs what building and testing needs from the distribution's packages (Debian 12, Ubuntu 22.04 and later).
 set -euo pipefail
 packages=(g++ cmake ninja-build pkg-config python3
-  libfmt-dev nlohmann-json3-dev libcli11-dev libyaml-cpp-dev libpcre2-dev libutf8proc-dev libgtest-dev libgmock-dev)
+  libfmt-dev nlohmann-json3-dev libcli11-dev libyaml-cpp-dev libpcre2-dev libutf8proc-dev libgtest-dev libgmock-dev libsimde-dev)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "install ok installed" || missing+=("$package")

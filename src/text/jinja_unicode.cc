@@ -233,7 +233,7 @@ std::string upper(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   for (std::size_t at = 0; at < text.size();) {
-    if (text[at] >= 0) {
+    if (static_cast<signed char>(text[at]) >= 0) {
       const char c = text[at++];
       out += c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
     } else {

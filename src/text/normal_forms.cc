@@ -70,7 +70,8 @@ void compose_run(std::span<utf8proc_int32_t> run, std::string& out) {
 }  // namespace
 
 std::string normalize_form(std::string_view text, NormalForm form) {
-  if (std::all_of(text.begin(), text.end(), [](char c) { return c >= 0; }))
+  if (std::all_of(text.begin(), text.end(),
+                  [](char c) { return static_cast<signed char>(c) >= 0; }))
     return std::string(text);
   Codes codes;
   codes.reserve(text.size());
