@@ -27,6 +27,7 @@ struct PlannedUnit {
   // How the inputs of the linear are rounded; nullopt for an embedding that is no head.
   std::optional<ActivationScheme> activations;
   bool activations_are_named = false;  // the scheme's name says them ("w8a8")
+  bool keep_zeros = false;             // a step has pruned: weights that are zero stay exactly that
   std::string asked;  // the scheme asked for, when another one was put in its place
 
   std::int64_t weights() const { return shape.size() * slices; }
