@@ -94,6 +94,23 @@ TEST(TokenizerLoad, VocabAndMergesMakeAByteLevelTokenizer) {
               original->encode(text.get<std::string>()));
 }
 
+// Ids by transformers 5.23 from the two files alone, with a vocabulary cut to these tokens.
+TEST(TokenizerLoad, VocabAndMergesAloneNameTheTokenThatEndsAText) {
+  const auto ids = [](std::string_view config) {
+    const TextFiles files(
+        Files{{"vocab.json",
+               R"({"a": 0, "b": 1, "<": 2, "|": 3, "e": 4, "n": 5, "d": 6, "o": 7, "f": 8, "t": 9,
+                   "x": 10, ">": 11, "<|endoftext|>": 12, "/": 13, "s": 14})"},
+              {"merges.txt", "#version: 0.2\n"},
+              {"tokenizer_config.json", std::string(config)}});
+    const auto tokenizer = Tokenizer::load(files);
+    return tokenizer->encode("a<|endoftext|>b</s>");
+  };
+  EXPECT_EQ(ids("{}"), (std::vector<Token>{0, 12, 1, 2, 13, 14, 11}));
+  EXPECT_EQ(ids(R"({"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"})"),
+            (std::vector<Token>{0, 2, 3, 4, 5, 6, 7, 8, 9, 4, 10, 9, 3, 11, 1, 16}));
+}
+
 TEST(TokenizerLoad, AListOfScoredPiecesIsASentencePieceVocabulary) {
   const TextFiles files(Files{{"vocab.json", R"([
       {"id": 0, "piece": "<unk>", "score": 0}, {"id": 1, "piece": "\n<s>\n", "score": 0},
