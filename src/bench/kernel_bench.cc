@@ -18,8 +18,9 @@ namespace {
 // one so that it ends.
 constexpr Shape kShape{2048, 2048}, kScalarShape{256, 1024};
 constexpr double kBeyondCaches = 64e6;
-constexpr std::string_view kSchemes[] = {"fp32",       "bf16",  "fp16", "w8g64",  "w4g64", "w4g32",
-                                         "w4g64-asym", "w3g64", "w8c",  "nf4g64", "mxfp4"};
+constexpr std::string_view kSchemes[] = {"fp32",  "bf16",       "fp16",   "w8g64", "w4g64",
+                                         "w4g32", "w4g64-asym", "w2g64",  "w3g64", "w5g64",
+                                         "w6g64", "w8c",        "nf4g64", "mxfp4"};
 
 QuantizedTensor random_weights(Runtime& runtime, Shape shape, const WeightScheme& scheme) {
   QuantizedTensor tensor = allocate_tensor(shape, fit_to_row(scheme, shape.cols));

@@ -14,18 +14,27 @@ inline constexpr int kTileRows = 16;
 // kI8: offset = scale * that number, rounded to FP32.
 enum class OffsetForm : std::uint8_t { kNone, kI8, kF16, kF32 };
 
+// Where the bits of codes lie: a block of `inputs` inputs is vectors of 64 bytes, first those with
+// the `low` bits of every code, then those with the `high` ones. A vector has b bits of 32 / b
+// inputs: bits b c and up of byte 4 r + j are those of input 4 c + j of output r.
+struct CodePlanes {
+  int low = 8, high = 0;
+  std::int64_t inputs = 8;
+  constexpr std::int64_t vectors() const { return (low + high) * inputs / 32; }
+};
+
 // How a tile of codes lies in memory: group after group, each its codes, then 16 scales, then 16
 // offsets. weight = scale * (code - bias) + offset, or scale * levels[code].
 //
 // A group is a number of units: inputs whose products one int32 sum takes in, because within them
-// neither the weights' nor the inputs' scale changes. A unit is padded to a multiple of 8 inputs
-// with codes that meet inputs of 0. Codes of 64 bytes: byte 4 r + j is input j of output r, of four
-// inputs at 8 bits; at 4 bits of eight, the first four in the low halves.
+// neither the weights' nor the inputs' scale changes. A unit is padded to whole blocks of codes
+// with codes that meet inputs of 0. Codes lie in vectors of 64 bytes as CodePlanes says.
 struct CodeTiles {
   std::int64_t groups = 0;
   std::int64_t group_inputs = 0;
   std::int64_t units = 0;         // a group
   std::int64_t unit_inputs = 0;   // without padding
+  std::int64_t unit_padded = 0;   // with it
   std::int64_t unit_vectors = 0;  // of 64 bytes
   std::int64_t code_bytes = 0;    // a group's codes
   std::int64_t group_bytes = 0;   // with scales and offsets

@@ -125,7 +125,10 @@ void set_geometry(const StackedRows& rows, PackedMatrix& matrix, OffsetForm form
   tiles.group_inputs = group;
   tiles.unit_inputs = unit_inputs(matrix, group);
   tiles.units = divide_up(group, tiles.unit_inputs);
-  tiles.unit_vectors = divide_up(tiles.unit_inputs, 8) * (matrix.packing == Packing::kU8 ? 2 : 1);
+  const CodePlanes planes = planes_of(matrix.packing);
+  const std::int64_t blocks = divide_up(tiles.unit_inputs, planes.inputs);
+  tiles.unit_padded = blocks * planes.inputs;
+  tiles.unit_vectors = blocks * planes.vectors();
   tiles.bias = grid.bias;
   tiles.scales_are_f16 = grid.scales_are_f16;
   tiles.offsets = form;
@@ -151,8 +154,7 @@ void for_each_unit(const PackedMatrix& matrix, int lane, const Body& body) {
     }
 }
 
-// The codes of one lane and unit: four bytes of every vector of 64, of four inputs at 8 bits, of
-// eight at 4 bits.
+// The codes of one lane and unit at 8 and at 4 bits, where speed of loading matters most.
 void put_bytes(const std::uint8_t* codes, std::int64_t count, std::byte* to) {
   for (; count >= 4; count -= 4, codes += 4, to += 64) std::memcpy(to, codes, 4);
   std::memcpy(to, codes, static_cast<std::size_t>(count));
@@ -169,6 +171,41 @@ void put_halves(const std::uint8_t* codes, std::int64_t count, std::byte* to) {
     low |= high << 4;  // codes are below 16: nothing crosses a byte
     std::memcpy(to, &low, 4);
   }
+}
+
+// Codes of any planes, bit by bit of the description.
+void put_planes(const CodePlanes& planes, const std::uint8_t* codes, std::int64_t count,
+                std::byte* to) {
+  for (; count > 0; count -= planes.inputs, codes += planes.inputs) {
+    int shift = 0;
+    for (const int bits : {planes.low, planes.high}) {
+      const std::int64_t inputs = bits == 0 ? 0 : planes.inputs;
+      for (std::int64_t first = 0; first < inputs; first += 32 / bits, to += 64) {
+        std::uint32_t word = 0;
+        for (std::int64_t i = 0; i < 32 / bits && first + i < count; ++i) {
+          const std::uint32_t part = codes[first + i] >> shift & ((1u << bits) - 1);
+          word |= part << (i % 4 * 8 + i / 4 * bits);
+        }
+        std::memcpy(to, &word, 4);
+      }
+      shift += bits;
+    }
+  }
+}
+
+int get_code(const CodePlanes& planes, const std::byte* from, std::int64_t i) {
+  from += i / planes.inputs * planes.vectors() * 64;
+  i %= planes.inputs;
+  int code = 0, shift = 0;
+  for (const int bits : {planes.low, planes.high}) {
+    if (bits == 0) break;
+    const std::int64_t within = i % (32 / bits);
+    const int byte = static_cast<int>(from[i / (32 / bits) * 64 + within % 4]);
+    code |= (byte >> within / 4 * bits & ((1 << bits) - 1)) << shift;
+    shift += bits;
+    from += planes.inputs * bits / 32 * 64;
+  }
+  return code;
 }
 
 template <class T>
@@ -197,9 +234,14 @@ bool put_offset(OffsetForm form, std::byte* to, int lane, float scale, float off
 bool pack_row(const PackedMatrix& matrix, const GridReader& grid, int lane, float step,
               std::byte* tile) {
   const CodeTiles& tiles = matrix.codes;
-  const bool bytes = matrix.packing == Packing::kU8;
+  const CodePlanes planes = planes_of(matrix.packing);
   for_each_unit(matrix, lane, [&](std::int64_t k, std::int64_t count, std::int64_t byte) {
-    (bytes ? put_bytes : put_halves)(grid.codes() + k, count, tile + byte);
+    if (planes.low == 8)
+      put_bytes(grid.codes() + k, count, tile + byte);
+    else if (planes.high == 0 && planes.low == 4)
+      put_halves(grid.codes() + k, count, tile + byte);
+    else
+      put_planes(planes, grid.codes() + k, count, tile + byte);
   });
   for (std::int64_t g = 0; g < tiles.groups; ++g) {
     std::byte* scales = tile + g * tiles.group_bytes + tiles.code_bytes;
@@ -274,7 +316,7 @@ void unpack_codes(const PackedMatrix& matrix, std::int64_t row, std::span<float>
   const CodeTiles& tiles = matrix.codes;
   const std::byte* tile = matrix.tiles.data() + row / kTileRows * matrix.tile_bytes;
   const int lane = static_cast<int>(row % kTileRows);
-  const bool bytes = matrix.packing == Packing::kU8;
+  const CodePlanes planes = planes_of(matrix.packing);
   std::int64_t group = -1;
   float scale = 0, offset = 0;
   for_each_unit(matrix, lane, [&](std::int64_t k, std::int64_t count, std::int64_t byte) {
@@ -283,9 +325,7 @@ void unpack_codes(const PackedMatrix& matrix, std::int64_t row, std::span<float>
       get_group(matrix, tile, group, lane, scale, offset);
     }
     for (std::int64_t i = 0; i < count; ++i) {
-      const std::int64_t place = bytes ? i / 4 * 64 + i % 4 : i / 8 * 64 + i % 4;
-      const int both = static_cast<int>(tile[byte + place]);
-      const int code = bytes ? both : i % 8 >= 4 ? both >> 4 : both & 15;
+      const int code = get_code(planes, tile + byte, i);
       float& weight = out[static_cast<std::size_t>(k + i)];
       if (matrix.packing == Packing::kLevels)
         weight = scale * tiles.levels[code];

@@ -7,6 +7,22 @@
 
 namespace farthing::kernels {
 
+namespace {
+
+// Groups of whole blocks waste nothing. Codes of 7 bits and those that do not suit take more.
+Packing packing_of_codes(const Grid& grid, std::int64_t cols) {
+  for (const Packing packing :
+       {Packing::kU2, Packing::kU3, Packing::kU4, Packing::kU5, Packing::kU6}) {
+    const CodePlanes planes = planes_of(packing);
+    const bool whole =
+        grid.group_size >= cols || grid.group_size % planes.inputs == 0 || packing == Packing::kU4;
+    if (grid.bits <= planes.low + planes.high && whole) return packing;
+  }
+  return Packing::kU8;
+}
+
+}  // namespace
+
 Packing packing_of(const QuantizedTensor& weight, ActivationMode mode) {
   if (weight.format != nullptr && weight.format->grid != nullptr) {
     const Grid grid = weight.format->grid(weight);
@@ -15,7 +31,7 @@ Packing packing_of(const QuantizedTensor& weight, ActivationMode mode) {
     if (floats && grid.group_size < weight.shape.cols && grid.group_size % 8 != 0)
       return Packing::kF32;
     if (grid.codebook != nullptr) return Packing::kLevels;
-    return grid.bits <= 4 ? Packing::kU4 : Packing::kU8;
+    return packing_of_codes(grid, weight.shape.cols);
   }
   if (weight.scheme.element == Element::kBf16) return Packing::kBf16;
   if (weight.scheme.element == Element::kF16) return Packing::kF16;
@@ -27,12 +43,11 @@ InputLayout PackedMatrix::input_layout() const {
   layout.round_to_bf16 = activations.mode == ActivationMode::kBf16;
   if (kernel->input_bits == 0) return layout;
   const bool grouped = activations.strategy == Strategy::kGroup && activations.group_size < in;
-  const std::int64_t vector_inputs = packing == Packing::kU8 ? 4 : 8;
   layout.bits = kernel->input_bits;
   layout.bias = codes.bias - kernel->code_shift;
   layout.units = codes.groups * codes.units;
   layout.unit_inputs = codes.unit_inputs;
-  layout.unit_padded = codes.unit_vectors * vector_inputs;
+  layout.unit_padded = codes.unit_padded;
   layout.scale_inputs = grouped ? activations.group_size : layout.units * layout.unit_inputs;
   layout.quantize = kernel->quantize;
   return layout;

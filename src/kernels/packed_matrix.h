@@ -14,10 +14,26 @@ namespace farthing::kernels {
 // Tiles that a thread takes at least: whole pairs of pairs.
 inline constexpr std::int64_t kTileUnit = 4;
 
-// How tiles of 16 outputs lie in memory: floats input by input, or CodeTiles of codes of 4 bits
-// (kU4), of 8 (kU8), or of 4 bits that choose one of 16 levels (kLevels).
-enum class Packing : std::uint8_t { kF32, kBf16, kF16, kU4, kU8, kLevels };
-constexpr bool is_codes(Packing packing) { return packing >= Packing::kU4; }
+// How tiles of 16 outputs lie in memory: floats input by input, or CodeTiles of codes of some bits,
+// or of 4 bits that choose one of 16 levels (kLevels).
+enum class Packing : std::uint8_t { kF32, kBf16, kF16, kU2, kU3, kU4, kU5, kU6, kU8, kLevels };
+constexpr bool is_codes(Packing packing) { return packing >= Packing::kU2; }
+constexpr CodePlanes planes_of(Packing packing) {
+  switch (packing) {
+    case Packing::kU2:
+      return {2, 0, 16};
+    case Packing::kU3:
+      return {2, 1, 32};
+    case Packing::kU5:
+      return {4, 1, 32};
+    case Packing::kU6:
+      return {4, 2, 16};
+    case Packing::kU8:
+      return {8, 0, 8};
+    default:
+      return {4, 0, 8};
+  }
+}
 
 // A row of the kernel table, which is sorted best first.
 struct LinearKernel {
@@ -74,7 +90,8 @@ class StackedRows {
   std::span<const LinearSource> sources_;
 };
 
-// The packing that keeps a weight as it is, or FP32 where none does.
+// The packing that keeps a weight as it is, in the fewest bits that its groups can be cut for, or
+// FP32 where none does.
 Packing packing_of(const QuantizedTensor& weight, ActivationMode mode);
 
 // Whether a codebook can meet integer inputs: its levels are multiples of 1 or of 1/2 that fit 8

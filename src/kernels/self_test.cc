@@ -15,7 +15,8 @@ namespace {
 constexpr std::int64_t kIn = 160, kOut = 37;
 
 // One weight for every packing.
-constexpr std::string_view kSchemes[] = {"fp32", "bf16", "fp16", "w4g32", "w8g32", "mxfp4"};
+constexpr std::string_view kSchemes[] = {"fp32",  "bf16",  "fp16",  "w2g32", "w3g32",
+                                         "w4g32", "w5g32", "w6g32", "w8g32", "mxfp4"};
 constexpr ActivationMode kModes[] = {ActivationMode::kF32, ActivationMode::kBf16,
                                      ActivationMode::kInt16, ActivationMode::kInt8};
 

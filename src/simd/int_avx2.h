@@ -18,13 +18,13 @@ struct IntAvx2 {
     _mm256_store_si256(reinterpret_cast<__m256i*>(p), b.a);
     _mm256_store_si256(reinterpret_cast<__m256i*>(p + 32), b.b);
   }
-  FARTHING_SIMD B low_nibbles(B b) {
-    const __m256i mask = _mm256_set1_epi8(15);
-    return {_mm256_and_si256(b.a, mask), _mm256_and_si256(b.b, mask)};
+  FARTHING_SIMD B bits(B b, int shift, int mask) {
+    if (shift > 0) b = {_mm256_srli_epi16(b.a, shift), _mm256_srli_epi16(b.b, shift)};
+    if (shift < 0) b = {_mm256_slli_epi16(b.a, -shift), _mm256_slli_epi16(b.b, -shift)};
+    const __m256i kept = _mm256_set1_epi8(static_cast<char>(mask));
+    return {_mm256_and_si256(b.a, kept), _mm256_and_si256(b.b, kept)};
   }
-  FARTHING_SIMD B high_nibbles(B b) {
-    return low_nibbles({_mm256_srli_epi16(b.a, 4), _mm256_srli_epi16(b.b, 4)});
-  }
+  FARTHING_SIMD B join(B x, B y) { return {_mm256_or_si256(x.a, y.a), _mm256_or_si256(x.b, y.b)}; }
   FARTHING_SIMD B load_table(const std::uint8_t* p) {
     const __m256i table =
         _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
@@ -59,8 +59,9 @@ struct IntAvx2 {
   // A sum is complete here: g++ 12 would collect the products of many inputs first, in memory.
   FARTHING_SIMD void in_order(__m256i& sum) { __asm__("" : "+x"(sum)); }
 
-  // Four signed bytes; only for codes below 16: two products are at most 2 * 15 * 128, and eight
-  // such sums fit 16 bits. So flush() after every kFlush dot().
+  // Four signed bytes within +-127; only for codes of few bits: kFlush sums of two products fit 16
+  // bits. So flush() after every kFlush dot().
+  template <int kBits>
   struct SmallBytes {
     using Isa = IntAvx2;
     struct Partial {
@@ -68,7 +69,8 @@ struct IntAvx2 {
       Pair words;  // two an output
     };
     using X = __m256i;
-    static constexpr int kDwords = 1, kFlush = 8;
+    static constexpr int kDwords = 1, kFlush = kBits <= 4 ? 8 : kBits == 5 ? 4 : 2;
+    static_assert(kFlush * 2 * ((1 << kBits) - 1) * 127 <= 32767);
     FARTHING_SIMD Partial start(I first) { return {first, zero()}; }
     FARTHING_SIMD X input(const std::int32_t* x, int) { return _mm256_set1_epi32(*x); }
     FARTHING_SIMD Partial dot(Partial partial, B codes, X x) {

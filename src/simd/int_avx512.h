@@ -11,8 +11,13 @@ struct IntAvx512 {
   using B = __m512i;
 
   FARTHING_SIMD B load(const std::byte* p) { return _mm512_loadu_si512(p); }
-  FARTHING_SIMD B low_nibbles(B b) { return _mm512_and_si512(b, _mm512_set1_epi8(15)); }
-  FARTHING_SIMD B high_nibbles(B b) { return low_nibbles(_mm512_srli_epi16(b, 4)); }
+  FARTHING_SIMD void store(std::byte* p, B b) { _mm512_storeu_si512(p, b); }
+  FARTHING_SIMD B bits(B b, int shift, int mask) {
+    if (shift > 0) b = _mm512_srli_epi16(b, static_cast<unsigned>(shift));
+    if (shift < 0) b = _mm512_slli_epi16(b, static_cast<unsigned>(-shift));
+    return _mm512_and_si512(b, _mm512_set1_epi8(static_cast<char>(mask)));
+  }
+  FARTHING_SIMD B join(B a, B b) { return _mm512_or_si512(a, b); }
   FARTHING_SIMD B load_table(const std::uint8_t* p) {
     return _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   }

@@ -18,11 +18,16 @@ struct IntNeon {
     return each<B>(
         [&](int i) { return vld1q_u8(reinterpret_cast<const std::uint8_t*>(p) + 16 * i); });
   }
-  FARTHING_SIMD B low_nibbles(B b) {
-    return each<B>([&](int i) { return vandq_u8(b.v[i], vdupq_n_u8(15)); });
+  FARTHING_SIMD void store(std::byte* p, B b) {
+    for (int i = 0; i < 4; ++i) vst1q_u8(reinterpret_cast<std::uint8_t*>(p) + 16 * i, b.v[i]);
   }
-  FARTHING_SIMD B high_nibbles(B b) {
-    return each<B>([&](int i) { return vshrq_n_u8(b.v[i], 4); });
+  FARTHING_SIMD B bits(B b, int shift, int mask) {
+    const int8x16_t left = vdupq_n_s8(static_cast<std::int8_t>(-shift));
+    const uint8x16_t kept = vdupq_n_u8(static_cast<std::uint8_t>(mask));
+    return each<B>([&](int i) { return vandq_u8(vshlq_u8(b.v[i], left), kept); });
+  }
+  FARTHING_SIMD B join(B a, B b) {
+    return each<B>([&](int i) { return vorrq_u8(a.v[i], b.v[i]); });
   }
   FARTHING_SIMD B load_table(const std::uint8_t* p) {
     return each<B>([&](int) { return vld1q_u8(p); });

@@ -22,13 +22,16 @@ struct IntScalar {
     std::memcpy(b.v, p, sizeof b.v);
     return b;
   }
-  FARTHING_SIMD B low_nibbles(B b) {
-    for (auto& code : b.v) code &= 15u;
+  FARTHING_SIMD void store(std::byte* p, const B& b) { std::memcpy(p, b.v, sizeof b.v); }
+  // Every byte shifted right, or left where `shift` is negative, and what the mask leaves of it.
+  FARTHING_SIMD B bits(B b, int shift, int mask) {
+    for (auto& code : b.v)
+      code = static_cast<std::uint8_t>((shift < 0 ? code << -shift : code >> shift) & mask);
     return b;
   }
-  FARTHING_SIMD B high_nibbles(B b) {
-    for (auto& code : b.v) code = static_cast<std::uint8_t>(code >> 4);
-    return b;
+  FARTHING_SIMD B join(B a, const B& b) {  // bits of either
+    for (int i = 0; i < 64; ++i) a.v[i] |= b.v[i];
+    return a;
   }
   FARTHING_SIMD B load_table(const std::uint8_t* p) {  // 16 entries
     B b;

@@ -169,6 +169,11 @@ Linear pack(Runtime& runtime, const QuantizedTensor& weight, const ActivationSch
   return Linear::pack(runtime, {&source, 1}, scheme);
 }
 
+int bits_of_packing(Packing packing) {
+  const CodePlanes planes = planes_of(packing);
+  return planes.low + planes.high;
+}
+
 class LinearCodes : public testing::TestWithParam<LinearKernel> {
  protected:
   void SetUp() override { FARTHING_SKIP_UNTESTED(kernel().isa); }
@@ -192,8 +197,8 @@ class LinearCodes : public testing::TestWithParam<LinearKernel> {
       return result;
     }
     std::vector<WeightScheme> result;
-    const int most = kernel().packing == Packing::kU4 ? 4 : 8;
-    for (int bits = most == 4 ? 2 : 5; bits <= most; ++bits)
+    const int most = bits_of_packing(kernel().packing);
+    for (int bits = most == 8 ? 7 : most; bits <= most; ++bits)
       for (ScaleType scale : {ScaleType::kF16, ScaleType::kBf16, ScaleType::kF32})
         for (ZeroPoint zero : {ZeroPoint::kNone, ZeroPoint::kInteger, ZeroPoint::kFloat})
           if (bits == most || (scale == ScaleType::kF16 && zero == ZeroPoint::kNone))
@@ -242,10 +247,10 @@ class LinearCodes : public testing::TestWithParam<LinearKernel> {
 
 std::string case_name(const testing::TestParamInfo<LinearKernel>& info) {
   const LinearKernel& kernel = info.param;
-  const std::string_view packing = kernel.packing == Packing::kU4   ? "u4"
-                                   : kernel.packing == Packing::kU8 ? "u8"
-                                                                    : "levels";
-  return fmt::format("{}_{}_{}", packing,
+  return fmt::format("{}_{}_{}",
+                     kernel.packing == Packing::kLevels
+                         ? "levels"
+                         : fmt::format("u{}", bits_of_packing(kernel.packing)),
                      kernel.input_bits == 0 ? "floats" : fmt::format("int{}", kernel.input_bits),
                      isa_name(kernel.isa));
 }
@@ -343,7 +348,7 @@ TEST_P(LinearCodes, TheLargestProductsDoNotOverflow) {
   Runtime one = runtime(1);
   Random random(5);
   WeightScheme scheme = {.element = Element::kInt,
-                         .bits = kernel().packing == Packing::kU4 ? 4 : 8,
+                         .bits = bits_of_packing(kernel().packing),
                          .symmetric = false,
                          .scale = ScaleType::kF32,
                          .zero_point = ZeroPoint::kFloat};  // no bias
@@ -404,11 +409,26 @@ TEST(LinearCodes, GroupsThatFloatKernelsCannotCutAreKeptAsFloats) {
               reference::blocked_chain(dequantized_row(weight, o), x));
 }
 
+TEST(LinearCodes, CodesTakeTheBitsThatTheirGroupsCanBeCutFor) {
+  const auto packing = [](const char* name) {
+    return packing_of(allocate_tensor({16, 256}, parse_scheme(name).weights),
+                      ActivationMode::kInt8);
+  };
+  EXPECT_EQ(packing("w2g16"), Packing::kU2);
+  EXPECT_EQ(packing("w3g32"), Packing::kU3);
+  EXPECT_EQ(packing("w3g16"), Packing::kU4);
+  EXPECT_EQ(packing("w3c"), Packing::kU3);
+  EXPECT_EQ(packing("w5g64"), Packing::kU5);
+  EXPECT_EQ(packing("w5g16"), Packing::kU6);
+  EXPECT_EQ(packing("w6g16"), Packing::kU6);
+  EXPECT_EQ(packing("w7g16"), Packing::kU8);
+}
+
 TEST(LinearCodes, RealFormatsUnpackToWhatTheyDequantize) {
   Runtime runtime(2);
   Random random(9);
-  for (const char* name :
-       {"w4g32", "w4g64-asym", "w3g64", "w8g32", "w8c", "w2g16", "nf4g64", "mxfp4"}) {
+  for (const char* name : {"w4g32", "w4g64-asym", "w3g64", "w3g16", "w5g32", "w6g16", "w7g64",
+                           "w8g32", "w8c", "w2g16", "nf4g64", "mxfp4"}) {
     SCOPED_TRACE(name);
     const QuantScheme scheme = parse_scheme(name);
     QuantizedTensor weight = allocate_tensor({19, 128}, scheme.weights);

@@ -81,11 +81,12 @@ template <class Unpack>
 FARTHING_SIMD const std::byte* unpack_unit(const CodeTiles& codes, const std::byte* p,
                                            std::byte* room) {
   if constexpr (Unpack::kChunks == 1) return p;
-  for (std::int64_t v = 0; v < codes.unit_vectors; ++v, p += 64) {
-    AmxInt::B b[Unpack::kChunks];
-    Unpack::template chunks<AmxInt>(p, codes, b);
-    for (int c = 0; c < Unpack::kChunks; ++c)
-      _mm512_store_si512(room + (v * Unpack::kChunks + c) * 64, b[c]);
+  std::byte* to = room;
+  for (std::int64_t left = codes.unit_vectors; left > 0; left -= Unpack::kVectors) {
+    FARTHING_UNROLL
+    for (int c = 0; c < Unpack::kChunks; ++c, to += 64)
+      AmxInt::store(to, Unpack::template chunk<AmxInt>(p, codes, c));
+    p += 64 * Unpack::kVectors;
   }
   return room;
 }
@@ -95,7 +96,7 @@ template <class Unpack, int kPlanes>
 inline void run_amx_tile(const LinearSlice& slice, std::int64_t tile, std::int64_t begin,
                          std::int64_t end) {
   const CodeTiles& codes = *slice.codes;
-  const int dwords = static_cast<int>(codes.unit_vectors) * Unpack::kChunks;
+  const int dwords = static_cast<int>(codes.unit_padded / 4);
   const std::int64_t units = codes.groups * codes.units, token_dwords = units * dwords * kPlanes;
   alignas(64) std::byte room[kMaxUnit * kTileRows];
   alignas(64) float sums[kAmxStripe * kTileRows];
@@ -126,7 +127,7 @@ inline void run_amx_tile(const LinearSlice& slice, std::int64_t tile, std::int64
 
 template <class Unpack, int kPlanes>
 inline void run_amx(const LinearSlice& slice) {
-  const int dwords = static_cast<int>(slice.codes->unit_vectors) * Unpack::kChunks;
+  const int dwords = static_cast<int>(slice.codes->unit_padded / 4);
   const int tokens =
       static_cast<int>(slice.tokens < simd::kAmxTokens ? slice.tokens : simd::kAmxTokens);
   simd::AmxTiles::configure(tokens, dwords % simd::kAmxRows);

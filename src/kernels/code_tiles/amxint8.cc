@@ -3,12 +3,10 @@
 
 namespace farthing::kernels::code_tiles {
 
-void u4_int8_amxint8(const LinearSlice& slice) { run_amx<U4, 1>(slice); }
-void u4_int16_amxint8(const LinearSlice& slice) { run_amx<U4, 2>(slice); }
-void u8_int8_amxint8(const LinearSlice& slice) { run_amx<U8, 1>(slice); }
-void u8_int16_amxint8(const LinearSlice& slice) { run_amx<U8, 2>(slice); }
-void levels_int8_amxint8(const LinearSlice& slice) { run_amx<Levels, 1>(slice); }
-void levels_int16_amxint8(const LinearSlice& slice) { run_amx<Levels, 2>(slice); }
+#define FARTHING_CODES(name, Unpack, isa) \
+  FARTHING_DEFINE_CODE_KERNEL(name, isa, (run_amx<Unpack, 1>), (run_amx<Unpack, 2>))
+FARTHING_SMALL_PACKINGS(FARTHING_CODES, amxint8)
+FARTHING_WIDE_PACKINGS(FARTHING_CODES, amxint8)
 
 void split_planes_amxint8(const QuantizeTask& task) {
   quantize<AmxInt, AsSplitPlanes<AmxInt>>(task);

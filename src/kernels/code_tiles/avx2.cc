@@ -4,16 +4,19 @@
 
 namespace farthing::kernels::code_tiles {
 
-using SmallBytes = simd::IntAvx2::SmallBytes;
+template <class Unpack>
+using SmallBytes = simd::IntAvx2::SmallBytes<Unpack::kBits>;
 using Words = simd::IntAvx2::Words;
 constexpr int kTokens = kAvx2Tokens;
 
-void u4_int8_avx2(const LinearSlice& slice) { run_stripes<SmallBytes, U4, kTokens>(slice); }
-void u4_int16_avx2(const LinearSlice& slice) { run_stripes<Words, U4, kTokens>(slice); }
-void u8_int8_avx2(const LinearSlice& slice) { run_stripes<Words, U8, kTokens>(slice); }
-void u8_int16_avx2(const LinearSlice& slice) { run_stripes<Words, U8, kTokens>(slice); }
-void levels_int8_avx2(const LinearSlice& slice) { run_stripes<Words, Levels, kTokens>(slice); }
-void levels_int16_avx2(const LinearSlice& slice) { run_stripes<Words, Levels, kTokens>(slice); }
+#define FARTHING_SMALL(name, Unpack, isa)                                                    \
+  FARTHING_DEFINE_CODE_KERNEL(name, isa, (run_stripes<SmallBytes<Unpack>, Unpack, kTokens>), \
+                              (run_stripes<Words, Unpack, kTokens>))
+FARTHING_SMALL_PACKINGS(FARTHING_SMALL, avx2)
+#define FARTHING_WIDE(name, Unpack, isa)                                        \
+  FARTHING_DEFINE_CODE_KERNEL(name, isa, (run_stripes<Words, Unpack, kTokens>), \
+                              (run_stripes<Words, Unpack, kTokens>))
+FARTHING_WIDE_PACKINGS(FARTHING_WIDE, avx2)
 
 void bytes_avx2(const QuantizeTask& task) { quantize<simd::IntAvx2, AsBytes<simd::IntAvx2>>(task); }
 void planes_avx2(const QuantizeTask& task) {

@@ -1,4 +1,4 @@
-#include "kernels/code_tiles/body.h"
+#include "kernels/code_tiles/stripe_body.h"
 #include "simd/int_avxvnni.h"
 
 namespace farthing::kernels::code_tiles {
@@ -7,11 +7,14 @@ using Bytes = simd::IntAvxVnni::Bytes;
 using Planes = simd::IntAvxVnni::Planes;
 constexpr int kTokens8 = kAvxVnniTokens8, kTokens16 = kAvxVnniTokens16;
 
-void u4_int8_avxvnni(const LinearSlice& slice) { run<Bytes, U4, 1, kTokens8>(slice); }
-void u4_int16_avxvnni(const LinearSlice& slice) { run<Planes, U4, 1, kTokens16>(slice); }
-void u8_int8_avxvnni(const LinearSlice& slice) { run<Bytes, U8, 1, kTokens8>(slice); }
-void u8_int16_avxvnni(const LinearSlice& slice) { run<Planes, U8, 1, kTokens16>(slice); }
-void levels_int8_avxvnni(const LinearSlice& slice) { run<Bytes, Levels, 1, kTokens8>(slice); }
-void levels_int16_avxvnni(const LinearSlice& slice) { run<Planes, Levels, 1, kTokens16>(slice); }
+#define FARTHING_ODD(name, Unpack, isa)                                                     \
+  FARTHING_DEFINE_CODE_KERNEL(name, isa, (run_stripes<AsTheyAre<Bytes>, Unpack, kTokens8>), \
+                              (run_stripes<AsTheyAre<Planes>, Unpack, kTokens16>))
+FARTHING_ODD_PACKINGS(FARTHING_ODD, avxvnni)
+#define FARTHING_CODES(name, Unpack, isa)                                   \
+  FARTHING_DEFINE_CODE_KERNEL(name, isa, (run<Bytes, Unpack, 1, kTokens8>), \
+                              (run<Planes, Unpack, 1, kTokens16>))
+FARTHING_CODES(u4, U4, avxvnni)
+FARTHING_WIDE_PACKINGS(FARTHING_CODES, avxvnni)
 
 }  // namespace farthing::kernels::code_tiles

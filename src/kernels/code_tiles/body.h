@@ -10,17 +10,6 @@ namespace {  // internal linkage: see linear_store.h
 
 inline constexpr int kAhead = 2048;  // bytes of a tile that are on their way from memory
 
-struct Levels {
-  static constexpr int kChunks = 2;
-  template <class S>
-  FARTHING_SIMD void chunks(const std::byte* p, const CodeTiles& codes, typename S::B* b) {
-    U4::chunks<S>(p, codes, b);
-    const auto table = S::load_table(codes.level_bytes);
-    b[0] = S::look_up(table, b[0]);
-    b[1] = S::look_up(table, b[1]);
-  }
-};
-
 // A panel of T tokens on its way through the units.
 struct PanelCursor {
   const std::int32_t* codes;
@@ -29,24 +18,32 @@ struct PanelCursor {
   const float* sums;
 };
 
-// Adds the products of `vectors` times 64 bytes of codes to the partial sums; moves the codes on
-// both sides past them.
+template <class Dot, int R, int T>
+FARTHING_SIMD void flush(typename Dot::Partial (&sums)[T][R]) {
+  for (int t = 0; t < T; ++t)
+    for (int r = 0; r < R; ++r) Dot::flush(sums[t][r]);
+}
+
+// Adds the products of some blocks of codes to the partial sums; moves the codes on both sides past
+// them. Whoever calls flushes unless a block needs it more often than at its end.
 template <class Dot, class Unpack, int R, int T>
-FARTHING_SIMD void add_products(const CodeTiles& codes, std::int64_t vectors, const std::byte** w,
+FARTHING_SIMD void add_products(const CodeTiles& codes, std::int64_t blocks, const std::byte** w,
                                 const std::int32_t*& x, typename Dot::Partial (&sums)[T][R]) {
   using S = typename Dot::Isa;
-  for (std::int64_t v = 0; v < vectors; ++v) {
-    typename S::B b[R][Unpack::kChunks];
-    for (int r = 0; r < R; ++r) {
-      Unpack::template chunks<S>(w[r], codes, b[r]);
-      S::Float::prefetch(w[r] + kAhead);
-      w[r] += 64;
-    }
-    for (int c = 0; c < Unpack::kChunks; ++c, x += Dot::kDwords * T)
+  for (std::int64_t block = 0; block < blocks; ++block) {
+    FARTHING_UNROLL
+    for (int c = 0; c < Unpack::kChunks; ++c, x += Dot::kDwords * T) {
+      typename S::B b[R];
+      for (int r = 0; r < R; ++r) b[r] = Unpack::template chunk<S>(w[r], codes, c);
       for (int t = 0; t < T; ++t) {
         const auto input = Dot::input(x + t, T);
-        for (int r = 0; r < R; ++r) sums[t][r] = Dot::dot(sums[t][r], b[r][c], input);
+        for (int r = 0; r < R; ++r) sums[t][r] = Dot::dot(sums[t][r], b[r], input);
       }
+      if constexpr (Dot::kFlush != 0 && Dot::kFlush < Unpack::kChunks)
+        if ((c + 1) % Dot::kFlush == 0) flush<Dot, R, T>(sums);
+    }
+    for (int r = 0; r < R; ++r)
+      for (int v = 0; v < Unpack::kVectors; ++v, w[r] += 64) S::Float::prefetch(w[r] + kAhead);
   }
 }
 
@@ -57,14 +54,15 @@ FARTHING_SIMD void multiply_unit(const CodeTiles& codes, const std::byte** w, Pa
   using S = typename Dot::Isa;
   for (int t = 0; t < T; ++t)
     for (int r = 0; r < R; ++r) sums[t][r] = Dot::start(S::set(x.folds[t]));
-  if constexpr (Dot::kFlush == 0) {
-    add_products<Dot, Unpack, R, T>(codes, codes.unit_vectors, w, x.codes, sums);
+  const std::int64_t blocks = codes.unit_vectors / Unpack::kVectors;
+  if constexpr (Dot::kFlush < Unpack::kChunks) {  // never, or within a block
+    static_assert(Dot::kFlush == 0 || Unpack::kChunks % Dot::kFlush == 0);
+    add_products<Dot, Unpack, R, T>(codes, blocks, w, x.codes, sums);
   } else {
-    constexpr int kVectors = Dot::kFlush / Unpack::kChunks;
-    for (std::int64_t left = codes.unit_vectors; left > 0; left -= kVectors) {
-      add_products<Dot, Unpack, R, T>(codes, left < kVectors ? left : kVectors, w, x.codes, sums);
-      for (int t = 0; t < T; ++t)
-        for (int r = 0; r < R; ++r) Dot::flush(sums[t][r]);
+    constexpr int kBlocks = Dot::kFlush / Unpack::kChunks;
+    for (std::int64_t left = blocks; left > 0; left -= kBlocks) {
+      add_products<Dot, Unpack, R, T>(codes, left < kBlocks ? left : kBlocks, w, x.codes, sums);
+      flush<Dot, R, T>(sums);
     }
   }
 }
@@ -130,8 +128,7 @@ inline void run_tiles(const LinearSlice& slice) {
   using F = typename Dot::Isa::Float;
   const CodeTiles& codes = *slice.codes;
   const std::int64_t units = codes.groups * codes.units;
-  const std::int64_t dwords =  // of one token
-      units * codes.unit_vectors * Unpack::kChunks * Dot::kDwords;
+  const std::int64_t dwords = units * (codes.unit_padded / 4) * Dot::kDwords;  // of one token
   const std::int64_t panel = panel_width(slice.tokens, T);
   std::int64_t stripe = kStripeBytes / (4 * panel * dwords) * panel;
   if (stripe < panel) stripe = panel;

@@ -31,14 +31,19 @@ inline constexpr int kNeonTokens = 2;
 inline constexpr int kNeonDotTokens8 = 4;
 inline constexpr int kNeonDotTokens16 = 2;
 
+// The packings of codes by the bits of what is multiplied: row(name, Unpack, isa) for each.
+#define FARTHING_ODD_PACKINGS(row, isa) \
+  row(u2, U2, isa) row(u3, U3, isa) row(u5, U5, isa) row(u6, U6, isa)
+#define FARTHING_SMALL_PACKINGS(row, isa) FARTHING_ODD_PACKINGS(row, isa) row(u4, U4, isa)
+#define FARTHING_WIDE_PACKINGS(row, isa) row(u8, U8, isa) row(levels, Levels, isa)
+
 // Kernels are called after the weights' packing and the inputs' bits.
-#define FARTHING_CODE_KERNELS(isa)            \
-  void u4_int8_##isa(const LinearSlice&);     \
-  void u4_int16_##isa(const LinearSlice&);    \
-  void u8_int8_##isa(const LinearSlice&);     \
-  void u8_int16_##isa(const LinearSlice&);    \
-  void levels_int8_##isa(const LinearSlice&); \
-  void levels_int16_##isa(const LinearSlice&);
+#define FARTHING_CODE_KERNEL(name, Unpack, isa) \
+  void name##_int8_##isa(const LinearSlice&);   \
+  void name##_int16_##isa(const LinearSlice&);
+#define FARTHING_CODE_KERNELS(isa)                   \
+  FARTHING_SMALL_PACKINGS(FARTHING_CODE_KERNEL, isa) \
+  FARTHING_WIDE_PACKINGS(FARTHING_CODE_KERNEL, isa)
 FARTHING_CODE_KERNELS(scalar)
 FARTHING_CODE_KERNELS(avx2)
 FARTHING_CODE_KERNELS(avxvnni)
@@ -48,6 +53,13 @@ FARTHING_CODE_KERNELS(neon)
 FARTHING_CODE_KERNELS(neondot)
 FARTHING_CODE_KERNELS(neoni8mm)
 #undef FARTHING_CODE_KERNELS
+#undef FARTHING_CODE_KERNEL
+
+// A file of an instruction set defines them with the calls for inputs of 8 and of 16 bits, where
+// Unpack names the packing.
+#define FARTHING_DEFINE_CODE_KERNEL(name, isa, run8, run16)         \
+  void name##_int8_##isa(const LinearSlice& slice) { run8(slice); } \
+  void name##_int16_##isa(const LinearSlice& slice) { run16(slice); }
 
 // Inputs as InputForm::kBytes, kPlanes, kSplitPlanes and kWords.
 void bytes_scalar(const QuantizeTask&);

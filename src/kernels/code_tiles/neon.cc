@@ -1,19 +1,22 @@
-#include "kernels/code_tiles/body.h"
 #include "kernels/code_tiles/quantize_body.h"
+#include "kernels/code_tiles/stripe_body.h"
 #include "simd/int_neon.h"
 
 namespace farthing::kernels::code_tiles {
 
 using Isa = simd::IntNeon;
 using Words = Isa::Words;
-constexpr int kTokens = kNeonTokens;
+constexpr int kTokens8 = kNeonTokens, kTokens16 = kNeonTokens;
 
-void u4_int8_neon(const LinearSlice& slice) { run<Words, U4, 1, kTokens>(slice); }
-void u4_int16_neon(const LinearSlice& slice) { run<Words, U4, 1, kTokens>(slice); }
-void u8_int8_neon(const LinearSlice& slice) { run<Words, U8, 1, kTokens>(slice); }
-void u8_int16_neon(const LinearSlice& slice) { run<Words, U8, 1, kTokens>(slice); }
-void levels_int8_neon(const LinearSlice& slice) { run<Words, Levels, 1, kTokens>(slice); }
-void levels_int16_neon(const LinearSlice& slice) { run<Words, Levels, 1, kTokens>(slice); }
+#define FARTHING_ODD(name, Unpack, isa)                                                     \
+  FARTHING_DEFINE_CODE_KERNEL(name, isa, (run_stripes<AsTheyAre<Words>, Unpack, kTokens8>), \
+                              (run_stripes<AsTheyAre<Words>, Unpack, kTokens16>))
+FARTHING_ODD_PACKINGS(FARTHING_ODD, neon)
+#define FARTHING_CODES(name, Unpack, isa)                                   \
+  FARTHING_DEFINE_CODE_KERNEL(name, isa, (run<Words, Unpack, 1, kTokens8>), \
+                              (run<Words, Unpack, 1, kTokens16>))
+FARTHING_CODES(u4, U4, neon)
+FARTHING_WIDE_PACKINGS(FARTHING_CODES, neon)
 
 void bytes_neon(const QuantizeTask& task) { quantize<Isa, AsBytes<Isa>>(task); }
 void planes_neon(const QuantizeTask& task) { quantize<Isa, AsPlanes<Isa>>(task); }

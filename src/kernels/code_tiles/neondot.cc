@@ -1,4 +1,4 @@
-#include "kernels/code_tiles/body.h"
+#include "kernels/code_tiles/stripe_body.h"
 #include "simd/int_neon_dot.h"
 
 namespace farthing::kernels::code_tiles {
@@ -7,15 +7,17 @@ using Small = simd::IntNeonProducts<simd::NeonSmallDot>;
 using Shifted = simd::IntNeonProducts<simd::NeonShiftedDot>;
 constexpr int kTokens8 = kNeonDotTokens8, kTokens16 = kNeonDotTokens16;
 
-void u4_int8_neondot(const LinearSlice& slice) { run<Small::Bytes, U4, 1, kTokens8>(slice); }
-void u4_int16_neondot(const LinearSlice& slice) { run<Small::Planes, U4, 1, kTokens16>(slice); }
-void u8_int8_neondot(const LinearSlice& slice) { run<Shifted::Bytes, U8, 1, kTokens8>(slice); }
-void u8_int16_neondot(const LinearSlice& slice) { run<Shifted::Planes, U8, 1, kTokens16>(slice); }
-void levels_int8_neondot(const LinearSlice& slice) {
-  run<Shifted::Bytes, Levels, 1, kTokens8>(slice);
-}
-void levels_int16_neondot(const LinearSlice& slice) {
-  run<Shifted::Planes, Levels, 1, kTokens16>(slice);
-}
+#define FARTHING_ODD(name, Unpack, isa)                                                            \
+  FARTHING_DEFINE_CODE_KERNEL(name, isa, (run_stripes<AsTheyAre<Small::Bytes>, Unpack, kTokens8>), \
+                              (run_stripes<AsTheyAre<Small::Planes>, Unpack, kTokens16>))
+FARTHING_ODD_PACKINGS(FARTHING_ODD, neondot)
+#define FARTHING_CODES(name, Unpack, isa)                                          \
+  FARTHING_DEFINE_CODE_KERNEL(name, isa, (run<Small::Bytes, Unpack, 1, kTokens8>), \
+                              (run<Small::Planes, Unpack, 1, kTokens16>))
+FARTHING_CODES(u4, U4, neondot)
+#define FARTHING_WIDE(name, Unpack, isa)                                             \
+  FARTHING_DEFINE_CODE_KERNEL(name, isa, (run<Shifted::Bytes, Unpack, 1, kTokens8>), \
+                              (run<Shifted::Planes, Unpack, 1, kTokens16>))
+FARTHING_WIDE_PACKINGS(FARTHING_WIDE, neondot)
 
 }  // namespace farthing::kernels::code_tiles

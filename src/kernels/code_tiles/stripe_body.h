@@ -10,6 +10,21 @@ namespace {  // internal linkage: see linear_store.h
 
 inline constexpr int kStripeTokens = 96;  // whose sums stay in the first-level cache
 
+// A way of multiplying that takes codes as they are.
+template <class Dot>
+struct AsTheyAre : Dot {
+  using S = typename Dot::Isa;
+  using Ready = typename S::B;
+  static constexpr int kReadyBytes = 64, kReadyStep = 4;
+  FARTHING_SIMD void make_ready(Ready codes, std::byte* room) { S::store(room, codes); }
+  FARTHING_SIMD Ready load_ready(const std::byte* room) { return S::load(room); }
+  FARTHING_SIMD typename Dot::Partial dot_ready(typename Dot::Partial partial, Ready codes,
+                                                typename Dot::X x) {
+    return Dot::dot(partial, codes, x);
+  }
+  FARTHING_SIMD void flush(typename Dot::Partial&) {}
+};
+
 // One unit of a tile, ready to be multiplied.
 struct ReadyUnit {
   const std::byte* codes;   // (chunks) of Dot::kReadyBytes
@@ -20,12 +35,11 @@ struct ReadyUnit {
 template <class Dot, class Unpack>
 FARTHING_SIMD void make_ready(const CodeTiles& codes, const std::byte* w, std::byte* room) {
   using S = typename Dot::Isa;
-  for (std::int64_t v = 0; v < codes.unit_vectors; ++v, w += 64) {
-    typename S::B b[Unpack::kChunks];
-    Unpack::template chunks<S>(w, codes, b);
-    S::Float::prefetch(w + kAhead);
+  for (std::int64_t left = codes.unit_vectors; left > 0; left -= Unpack::kVectors) {
     FARTHING_UNROLL
-    for (int c = 0; c < Unpack::kChunks; ++c, room += Dot::kReadyBytes) Dot::make_ready(b[c], room);
+    for (int c = 0; c < Unpack::kChunks; ++c, room += Dot::kReadyBytes)
+      Dot::make_ready(Unpack::template chunk<S>(w, codes, c), room);
+    for (int v = 0; v < Unpack::kVectors; ++v, w += 64) S::Float::prefetch(w + kAhead);
   }
 }
 
@@ -91,7 +105,7 @@ inline void multiply_stripe(const LinearSlice& slice, const std::byte* w, std::i
                             std::int64_t end, std::int64_t width, float* sums) {
   const CodeTiles& codes = *slice.codes;
   const std::int64_t units = codes.groups * codes.units;
-  const std::int64_t chunks = codes.unit_vectors * Unpack::kChunks;
+  const std::int64_t chunks = codes.unit_padded / 4;
   alignas(64) std::byte room[kMaxUnit / 4 * Dot::kReadyBytes];
   for (std::int64_t i = 0; i < (end - begin) * kTileRows; ++i) sums[i] = 0.0f;
   for (std::int64_t g = 0, unit = 0; g < codes.groups; ++g, w += codes.group_bytes)
@@ -114,8 +128,8 @@ inline void run_stripes(const LinearSlice& slice) {
   using F = typename Dot::Isa::Float;
   if (slice.tokens == 1) return run_tiles<Dot, Unpack, 1, 1>(slice);
   const std::int64_t width = panel_width(slice.tokens, T);
-  const std::int64_t dwords = slice.codes->groups * slice.codes->units * slice.codes->unit_vectors *
-                              Unpack::kChunks * Dot::kDwords;
+  const std::int64_t dwords =
+      slice.codes->groups * slice.codes->units * (slice.codes->unit_padded / 4) * Dot::kDwords;
   const std::int64_t fitting = kStripeBytes / (4 * dwords);
   const std::int64_t stripe =
       fitting < width ? width : (fitting < kStripeTokens ? fitting : kStripeTokens) / width * width;

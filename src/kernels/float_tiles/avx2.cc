@@ -11,8 +11,20 @@ constexpr Blocking kBlocking = kAvx2Blocking;
 void f32_avx2(const LinearSlice& slice) { run<S, F32, kBlocking>(slice); }
 void bf16_avx2(const LinearSlice& slice) { run<S, Halves<S, true>, kBlocking>(slice); }
 void f16_avx2(const LinearSlice& slice) { run<S, Halves<S, false>, kBlocking>(slice); }
+void u2_avx2(const LinearSlice& slice) {
+  run<S, CodeWeights<I, code_tiles::U2, false>, kBlocking>(slice);
+}
+void u3_avx2(const LinearSlice& slice) {
+  run<S, CodeWeights<I, code_tiles::U3, false>, kBlocking>(slice);
+}
 void u4_avx2(const LinearSlice& slice) {
   run<S, CodeWeights<I, code_tiles::U4, false>, kBlocking>(slice);
+}
+void u5_avx2(const LinearSlice& slice) {
+  run<S, CodeWeights<I, code_tiles::U5, false>, kBlocking>(slice);
+}
+void u6_avx2(const LinearSlice& slice) {
+  run<S, CodeWeights<I, code_tiles::U6, false>, kBlocking>(slice);
 }
 void u8_avx2(const LinearSlice& slice) {
   run<S, CodeWeights<I, code_tiles::U8, false>, kBlocking>(slice);

@@ -6,14 +6,14 @@
 namespace farthing::kernels::float_tiles {
 namespace {  // internal linkage: see linear_store.h
 
-// Writes weights (count, 16) of inputs k .. k + count; k is a multiple of 8, a group has one unit,
-// and the length of a group that is not the only one is a multiple of 8.
+// Writes weights (count, 16) of inputs k .. k + count; a group has one unit, and k and the length
+// of a group that is not the only one are multiples of a block of codes.
 //   weight = scale * (code - bias), + offset in a second rounding; or scale * levels[code]
 template <class I, class Unpack, bool kLevels>
 struct CodeWeights {
   using S = typename I::Float;
   static constexpr bool kDirect = false;
-  static constexpr int kInputs = 4 * Unpack::kChunks;  // of 64 bytes
+  static constexpr int kInputs = 4 * Unpack::kChunks;  // of a block
 
   static const std::byte* widen(const LinearSlice& slice, const std::byte* tile, std::int64_t k,
                                 std::int64_t count, float* room) {
@@ -39,19 +39,19 @@ struct CodeWeights {
     const auto offset = shifted ? code_tiles::load_offsets<S>(
                                       codes, scales + code_tiles::scales_bytes(codes), scale)
                                 : S::zero();
-    const std::byte* p = group + first / kInputs * 64;
-    for (std::int64_t k = 0; k < count; k += kInputs, p += 64) {
-      typename I::B b[Unpack::kChunks];
-      Unpack::template chunks<I>(p, codes, b);
+    constexpr int kBytes = 64 * Unpack::kVectors;
+    const std::byte* p = group + first / kInputs * kBytes;
+    for (std::int64_t k = 0; k < count; k += kInputs, p += kBytes) {
       FARTHING_UNROLL
       for (int c = 0; c < Unpack::kChunks; ++c) {
+        const auto b = Unpack::template chunk<I>(p, codes, c);
         FARTHING_UNROLL
         for (int j = 0; j < 4; ++j, room += kTileRows) {
           typename S::F weight;
           if constexpr (kLevels)
-            weight = S::mul(I::look_up_floats(codes.levels, b[c], j), scale);
+            weight = S::mul(I::look_up_floats(codes.levels, b, j), scale);
           else
-            weight = S::mul(S::sub(I::code_floats(b[c], j), bias), scale);
+            weight = S::mul(S::sub(I::code_floats(b, j), bias), scale);
           S::store(room, shifted ? S::add(weight, offset) : weight);
         }
       }

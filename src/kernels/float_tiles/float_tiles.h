@@ -30,7 +30,11 @@ inline constexpr Blocking kNeonBlocking = {2, 1, 6};
   void f32_##isa(const LinearSlice&);  \
   void bf16_##isa(const LinearSlice&); \
   void f16_##isa(const LinearSlice&);  \
+  void u2_##isa(const LinearSlice&);   \
+  void u3_##isa(const LinearSlice&);   \
   void u4_##isa(const LinearSlice&);   \
+  void u5_##isa(const LinearSlice&);   \
+  void u6_##isa(const LinearSlice&);   \
   void u8_##isa(const LinearSlice&);   \
   void levels_##isa(const LinearSlice&);
 FARTHING_FLOAT_KERNELS(scalar)
