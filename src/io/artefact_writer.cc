@@ -31,8 +31,9 @@ bool is_empty_directory(const std::string& path) {
   return fs::is_directory(path, ignored) && fs::is_empty(path, ignored);
 }
 
-// Throws unless OUT may be written to.
-void check_output(const std::string& out, bool replace) {
+}  // namespace
+
+void check_artefact_place(const std::string& out, bool replace) {
   if (out.empty()) usage_error("the output is an empty name; give a directory");
   if (!file_exists(out) || is_empty_directory(out)) return;
   const std::string shown = printable(out, 400);
@@ -46,14 +47,12 @@ void check_output(const std::string& out, bool replace) {
         shown, kArtefactFile);
 }
 
-}  // namespace
-
 std::span<const std::string_view> model_text_files() { return kTextFiles; }
 
 ArtefactWriter::ArtefactWriter(std::string out, std::string_view key, int shards, bool replace)
     : out_(std::move(out)), done_(static_cast<std::size_t>(shards), false), replace_(replace) {
   while (out_.size() > 1 && out_.back() == '/') out_.pop_back();
-  check_output(out_, replace_);
+  check_artefact_place(out_, replace_);
   partial_ = out_ + ".partial";
   make_directory(partial_);
   lock_ = std::make_unique<FileLock>(partial_ + "/lock");

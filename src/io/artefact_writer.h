@@ -18,6 +18,9 @@
 
 namespace farthing::io {
 
+// Error: usage, unless `out` is free, an empty directory or, with `replace`, an artefact.
+void check_artefact_place(const std::string& out, bool replace);
+
 class ArtefactWriter {
  public:
   // `key` is a hash of all that the bytes depend on: source, recipe, seed, tool version. Opens

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "cli/common.h"
+#include "cli/sweep.h"
 #include "cli/verbs.h"
 #include "compress/presets.h"
 #include "compress/step.h"
@@ -24,6 +25,8 @@ struct Options {
   std::string preset, scheme, method, head, embedding, activations, kv, recipe, memory_limit,
       shard_size;
   std::vector<std::string> layers, texts;
+  std::string sweep, eval_text;
+  std::int64_t windows = 8;
   std::int64_t samples = 0, length = 0, bits = 4;
   bool portable = true, uniform_fused = false, force = false;
   std::int64_t seed = -1;
@@ -179,10 +182,26 @@ Json finish_gguf(Runtime& runtime, const std::string& artefact, const std::strin
   return {{"bytes", report.bytes_after}, {"exact", report.exact()}, {"notes", report.notes}};
 }
 
+void sweep(const Options& o, const io::Checkpoint& checkpoint, const compress::Recipe& recipe,
+           SweepRequest request) {
+  if (o.eval_text.empty())
+    usage_error("--sweep measures every configuration on a text; name one with --eval-text");
+  if (request.out.ends_with(".gguf"))
+    usage_error("--sweep keeps the best as a directory; convert it to GGUF afterwards");
+  request.text = o.eval_text;
+  request.windows = o.windows;
+  request.options.replace = o.force;
+  const auto points = compress::sweep_points(recipe, compress::parse_sweep(o.sweep));
+  const auto runtime = make_runtime(o.common);
+  const auto progress = make_progress(o.common);
+  run_sweep(*runtime, o.common, checkpoint, points, request, *progress);
+}
+
 void run(const Options& o) {
   compress::Recipe recipe = make_recipe(o);
   std::string model = recipe.model, out = o.places.back();
   if (o.places.size() == 2) model = o.places.front();
+  if (!o.sweep.empty() && model.empty()) std::swap(model, out);  // nothing is kept
   if (model.empty())
     usage_error("compress needs MODEL and OUT; only {} was given", printable(out, 400));
   compress::CompressOptions options;
@@ -192,10 +211,13 @@ void run(const Options& o) {
   if (!o.memory_limit.empty()) options.memory_limit = parse_bytes(o.memory_limit, "--memory-limit");
   if (!o.shard_size.empty()) options.shard_bytes = parse_bytes(o.shard_size, "--shard-size");
   signal(SIGXFSZ, SIG_IGN);  // a file size limit then is an error of the write, with a sentence
-  const auto runtime = make_runtime(o.common);
-  const auto progress = make_progress(o.common);
   const auto checkpoint = io::Checkpoint::open(model);
   add_end_rules(o, *checkpoint, recipe);
+  if (!o.sweep.empty())
+    return sweep(o, *checkpoint, recipe,
+                 {.model = model, .out = out, .text = {}, .options = options});
+  const auto runtime = make_runtime(o.common);
+  const auto progress = make_progress(o.common);
   // A GGUF file is made of an artefact beside it, so that every step can be on the way, a run that
   // was stopped goes on, and the file is there whole or not at all.
   const bool gguf = out.ends_with(".gguf");
@@ -262,6 +284,13 @@ void add_compress(CLI::App& verb) {
   verb.add_option("--memory-limit", o.memory_limit, "Memory to stay within, as in 8GB");
   verb.add_option("--shard-size", o.shard_size,
                   "Least size of a file of weights, and of what is done again after a kill (32MB)");
+  verb.add_option("--sweep", o.sweep,
+                  "Compress by every combination of settings and print the table of size and "
+                  "quality: alpha=0.3:0.9:0.1,scheme=w4g32|w4g64; OUT gets the best, and may be "
+                  "left out");
+  verb.add_option("--eval-text", o.eval_text, "The text that a sweep measures on");
+  verb.add_option("--windows", o.windows, "Windows of 512 tokens of that text (8)")
+      ->check(CLI::PositiveNumber);
   verb.add_flag("--force", o.force, "Replace OUT when Farthing wrote it");
   add_common(verb, o.common);
   verb.callback([options] { run(*options); });
