@@ -28,7 +28,7 @@ calibrate::SampleRows rows_of(const calibrate::CalibrationData& data) {
 
 unsigned wanted_of(std::span<const std::unique_ptr<Step>> steps, const PlannedUnit& unit) {
   if (unit.keep || stage_of(unit.unit.slot) == Slot::kNone) return calibrate::kNoStatistics;
-  unsigned wanted = calibrate::kNoStatistics;
+  unsigned wanted = unit.has_static_inputs() ? calibrate::kMoments : calibrate::kNoStatistics;
   for (const auto& step : steps) wanted |= step->statistics(unit);
   return wanted;
 }
@@ -83,7 +83,34 @@ QuantizedTensor stored_floats(Runtime& runtime, const BlockMatrix& matrix) {
   return tensor;
 }
 
+// The largest input of all tokens is the last code. An expert that no token reached takes the range
+// of those that were reached.
+void fix_inputs(const Block::Place& place, const Collected& collected, UnitResult& result) {
+  if (!place.unit->has_static_inputs()) return;
+  const Slot stage = stage_of(place.unit->unit.slot);
+  const auto peak_of = [](const calibrate::LinearStatistics& inputs) {
+    float peak = 0;
+    for (std::int64_t j = 0; j < std::ssize(inputs.square); ++j)
+      peak = std::max(peak, inputs.peak(j));
+    return peak;
+  };
+  float peak = 0;
+  if (const auto own = collected.find({stage, place.expert}); own != collected.end())
+    peak = peak_of(own->second);
+  if (!(peak > 0))
+    for (const auto& [input, statistics] : collected)
+      if (input.stage == stage) peak = std::max(peak, peak_of(statistics));
+  const float scale = peak > 0 ? peak / 127.0f : 1.0f;
+  result.input_scale = std::max(result.input_scale, scale);
+}
+
 }  // namespace
+
+std::optional<ActivationScheme> FinishedMatrix::activations() const {
+  auto scheme = unit->activations;
+  if (unit->has_static_inputs()) scheme->scale = result.input_scale;
+  return scheme;
+}
 
 CalibratedBlocks::CalibratedBlocks(Runtime& runtime, const model::TensorMap& map, const Plan& plan,
                                    std::span<const std::unique_ptr<Step>> steps,
@@ -178,7 +205,7 @@ void CalibratedBlocks::put_finished(const FinishedMatrix& matrix) {
   for (int slice = 0; slice < matrix.unit->slices; ++slice)
     overlay_.put(matrix.unit->base, slice,
                  borrow_tensor(matrix.slices[static_cast<std::size_t>(slice)]),
-                 matrix.unit->activations);
+                 matrix.activations());
 }
 
 void CalibratedBlocks::round_stage(Block& block, Slot stage, const Collected& collected,
@@ -190,6 +217,7 @@ void CalibratedBlocks::round_stage(Block& block, Slot stage, const Collected& co
     FinishedMatrix& to = finished.matrices.back();
     const auto inputs = collected.find({stage, place.expert});
     round_matrix(block, place, inputs == collected.end() ? nullptr : &inputs->second, to);
+    fix_inputs(place, collected, to.result);
     if (place.slice + 1 == unit.slices) put_finished(to);
   }
 }

@@ -19,6 +19,7 @@ struct FinishedMatrix {
   const PlannedUnit* unit = nullptr;
   std::vector<QuantizedTensor> slices;  // (out, in) each
   UnitResult result;
+  std::optional<ActivationScheme> activations() const;  // as planned, with the measured scale
 };
 
 struct FinishedBlock {

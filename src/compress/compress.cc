@@ -222,7 +222,17 @@ std::string artefact_text(const Plan& plan, const CompressReport& report, const 
   return io::write_artefact(artefact);
 }
 
+// The measured scales of static activations, for farthing.json.
+void fix_scales(Plan& plan, std::span<const UnitResult> results) {
+  std::unordered_map<std::string_view, PlannedUnit*> units;
+  for (PlannedUnit& unit : plan.units) units[unit.base] = &unit;
+  for (const UnitResult& result : results)
+    if (PlannedUnit& unit = *units.at(result.base); unit.has_static_inputs())
+      unit.activations->scale = result.input_scale;
+}
+
 bool needs_data(const Plan& plan, std::span<const std::unique_ptr<Step>> steps) {
+  if (std::ranges::any_of(plan.units, &PlannedUnit::has_static_inputs)) return true;
   for (const auto& step : steps) {
     if (step->transform_statistics() != calibrate::kNoStatistics) return true;
     for (const PlannedUnit& unit : plan.units)
@@ -330,6 +340,7 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& checkpoint, cons
         CalibrationOptions{.kv = recipe.kv, .spill = spill ? out + ".partial" : std::string()});
   const auto results = stream_shards(
       {runtime, map, steps, shards, progress, options.slab_bytes, blocks.get()}, writer);
+  fix_scales(plan, results);
   CompressReport report = make_report(plan, results, checkpoint);
   report.notes = plan.lines();
   report.recipe = recipe_words;

@@ -111,6 +111,7 @@ std::vector<io::PlannedTensor> planned_tensors(const PlannedUnit& unit,
     }
     tensors.push_back(std::move(tensor));
   }
+  if (unit.has_static_inputs()) tensors.push_back({unit.base + ".input_scale", "F32", {1}});
   return tensors;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "calibrate/collect.h"
 #include "core/error.h"
 #include "core/text.h"
 #include "formats/format.h"
@@ -129,10 +130,6 @@ class Resolver {
   void choose_scheme(PlannedUnit& unit, const LayerRule& rule) {
     if (rule.keep) return;
     const WeightScheme& asked = rule.scheme.weights;
-    if (!rule.scheme.activations.dynamic)
-      refuse_rule(rule, fmt::format("{} needs the range of activations from calibration data, "
-                                    "which no step collects yet; w8a8 takes it from each token",
-                                    rule.scheme_text));
     if (!asked.block.empty() && !plan_.options.gguf)
       unsupported(
           "{}: {} is a block type that only GGUF files have, and OUT is a directory; "
@@ -174,6 +171,10 @@ class Resolver {
                     fmt::format("{} says {} activations by its name; got {}", rule->scheme_text,
                                 activation_name(named.mode), activation_name(*rule->activations)));
       unit.activations = named;
+      if (!named.dynamic && calibrate::stage_of(unit.unit.slot) == Slot::kNone)
+        refuse_rule(*rule, fmt::format("{}: the range of what enters {} is not measured, only that "
+                                       "of the linears of blocks; w8a8 takes it from each token",
+                                       rule->scheme_text, unit.base));
       if (unit.asked.empty()) return;
       unit.activations = resolve_activations(unit.scheme, nullptr);  // another group, or none
       return;

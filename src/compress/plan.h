@@ -34,6 +34,7 @@ struct PlannedUnit {
   // (rows, cols) as the artefact stores a slice: floats stay turned as they were.
   Shape written_shape() const;
   bool is_compressed() const;  // to fewer bits than floats have
+  bool has_static_inputs() const { return activations && !activations->dynamic; }
 };
 
 struct PlanOptions {

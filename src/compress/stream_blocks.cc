@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "compress/calibrated_blocks.h"
 #include "compress/slab.h"
@@ -57,6 +58,9 @@ class ShardStream {
         if (calibrated) {
           const FinishedMatrix& made = finished_matrix(block, *item.unit);
           slabs.write_made(*item.unit, made.slices, tensor);
+          if (item.unit->has_static_inputs())
+            file.write(tensor + made.slices[0].parts.size(), 0,
+                       std::as_bytes(std::span(&made.result.input_scale, 1)));
           results.push_back(made.result);
           report(weights_of(item));
         } else {
@@ -133,6 +137,9 @@ class ShardStream {
         matrix.slices.push_back(
             borrow_tensor(unit.written_shape(), unit.scheme, std::move(parts), unit.base));
       }
+      if (unit.has_static_inputs())
+        std::memcpy(&matrix.result.input_scale, bytes_of(planned.back().name).data(),
+                    sizeof(float));
       block.matrices.push_back(std::move(matrix));
     }
     return block;
@@ -223,14 +230,14 @@ std::vector<io::PlannedTensor> tensors_of(const Shard& shard, const io::Checkpoi
 Json to_note(const std::vector<UnitResult>& results) {
   Json note = Json::array();
   for (const UnitResult& result : results)
-    note.push_back({result.base, result.error, result.magnitude});
+    note.push_back({result.base, result.error, result.magnitude, result.input_scale});
   return note;
 }
 
 void read_note(const Json& note, std::vector<UnitResult>& results) {
   for (const Json& entry : note)
-    results.push_back(
-        {entry.at(0).get<std::string>(), entry.at(1).get<double>(), entry.at(2).get<double>()});
+    results.push_back({entry.at(0).get<std::string>(), entry.at(1).get<double>(),
+                       entry.at(2).get<double>(), entry.at(3).get<float>()});
 }
 
 }  // namespace

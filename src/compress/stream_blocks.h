@@ -18,8 +18,9 @@ namespace farthing::compress {
 // What became of one matrix.
 struct UnitResult {
   std::string base;
-  double error = 0;      // sum of (w - w')^2
-  double magnitude = 0;  // sum of w^2
+  double error = 0;       // sum of (w - w')^2
+  double magnitude = 0;   // sum of w^2
+  float input_scale = 0;  // of static activations
 };
 
 class CalibratedBlocks;  // calibrated_blocks.h

@@ -33,6 +33,7 @@ struct ActivationScheme {
   Strategy strategy = Strategy::kGroup;  // of the integer modes: kChannel means one scale a token
   std::int64_t group_size = 64;          // inputs per scale when strategy == kGroup
   bool dynamic = true;
+  float scale = 0;  // not dynamic: what one step of the codes is worth, for all tokens
   bool operator==(const ActivationScheme&) const = default;
 };
 

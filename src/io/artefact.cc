@@ -39,6 +39,7 @@ Json write_activations(const ActivationScheme& scheme) {
     if (row.strategy == scheme.strategy) json["strategy"] = row.word;
   if (scheme.strategy == Strategy::kGroup) json["group_size"] = scheme.group_size;
   json["dynamic"] = scheme.dynamic;
+  if (!scheme.dynamic) json["scale"] = scheme.scale;
   return json;
 }
 
@@ -62,6 +63,10 @@ ActivationScheme parse_activations(const Json& json, std::string_view where) {
       (scheme.strategy == Strategy::kGroup && scheme.group_size < 1))
     bad_input("{}: group_size must be from 1 to {}; found {}", where, 1 << 20, scheme.group_size);
   scheme.dynamic = json_bool(json, "dynamic", true, where);
+  if (const Json* scale = json_find(json, "scale"); scale != nullptr && !scheme.dynamic) {
+    if (!scale->is_number()) bad_input("{}: scale must be a number", where);
+    scheme.scale = scale->get<float>();
+  }
   return scheme;
 }
 

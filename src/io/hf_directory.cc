@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "core/text.h"
+#include "formats/format.h"
 #include "io/artefact.h"
 #include "io/compressed_matrix.h"
 #include "io/file_kind.h"
@@ -108,7 +109,10 @@ class HfDirectory final : public Checkpoint {
       if (const ArtefactLayer* layer = artefact_->find(base)) return layer->activations;
     if (!quantization_) return std::nullopt;
     const std::optional<LinearScheme> scheme = quantization_->find(base);
-    return scheme ? scheme->activations : std::nullopt;
+    if (!scheme) return std::nullopt;
+    auto inputs = scheme->activations;
+    if (inputs && !inputs->dynamic) inputs->scale = input_scale(base);
+    return inputs;
   }
 
   void release(const QuantizedTensor& tensor) const override {
@@ -117,6 +121,23 @@ class HfDirectory final : public Checkpoint {
   }
 
  private:
+  // compressed-tensors keeps the one scale of static activations beside the weights.
+  float input_scale(std::string_view base) const {
+    const TensorInfo* tensor = find(std::string(base) + ".input_scale");
+    if (tensor == nullptr)
+      bad_input("{}: {} has static activations by config.json, but no .input_scale",
+                printable(directory_, 400), printable(base));
+    TensorInfo one = *tensor;  // of shape [1] or []
+    if (one.shape.empty()) one.shape = {1};
+    const QuantizedTensor stored = plain_matrix(one, 0, 1, printable(directory_, 400));
+    if (stored.shape.size() != 1)
+      bad_input("{}: {}.input_scale must be one number; found {}", printable(directory_, 400),
+                printable(base), stored.shape.size());
+    float scale = 0;
+    stored.format->dequantize(stored, 0, {&scale, 1, 1});
+    return scale;
+  }
+
   std::string path_of(std::string_view name) const { return directory_ + "/" + std::string(name); }
 
   void read_config(const std::string& path) {

@@ -149,8 +149,9 @@ std::optional<ActivationScheme> read_activations(const Json* args, std::string_v
   scheme.mode = bits == 8 ? ActivationMode::kInt8 : ActivationMode::kInt16;
   read_strategy(*args, where, scheme.strategy, scheme.group_size);
   scheme.dynamic = is_dynamic(*args, where);
-  if (!scheme.dynamic)
-    unsupported("{}: static activation scales are not supported; only \"dynamic\": true", where);
+  if (!scheme.dynamic && scheme.strategy != Strategy::kTensor)
+    unsupported("{}: static activations need the strategy tensor, one scale for all; found \"{}\"",
+                where, printable(json_text(*args, "strategy", "group", where)));
   if (!json_bool(*args, "symmetric", true, where))
     unsupported("{}: asymmetric activations are not supported", where);
   return scheme;

@@ -74,8 +74,12 @@ struct Group {
 
 bool same(const LinearScheme& a, const LinearScheme& b) {
   WeightScheme left = a.weights;
-  left.scale = b.weights.scale;  // told by the stored tensor
-  return left == b.weights && a.activations == b.activations;
+  left.scale = b.weights.scale;  // told by the stored tensor, as is that of static activations
+  if (a.activations.has_value() != b.activations.has_value() || left != b.weights) return false;
+  ActivationScheme inputs = a.activations.value_or(ActivationScheme{});
+  const ActivationScheme others = b.activations.value_or(ActivationScheme{});
+  inputs.scale = others.scale;
+  return inputs == others;
 }
 
 std::vector<Group> group_modules(std::span<const NamedScheme> modules) {

@@ -65,6 +65,7 @@ void fill_codes(Runtime& runtime, MatrixView<const float> x, Activations::Prepar
                        .tokens = static_cast<int>(std::min(width, x.rows - first)),
                        .bits = layout.bits,
                        .scale_inputs = layout.scale_inputs,
+                       .fixed_scale = layout.fixed_scale,
                        .units = units,
                        .unit_inputs = layout.unit_inputs,
                        .unit_padded = layout.unit_padded,

@@ -28,6 +28,7 @@ struct InputLayout {
   int bits = 0;
   std::int32_t bias = 0;  // of the weights' codes
   std::int64_t scale_inputs = 0;
+  float fixed_scale = 0;  // 0: dynamic
   std::int64_t units = 0, unit_inputs = 0, unit_padded = 0;
   QuantizeRun quantize = nullptr;
   // Rows of memory after the last token, uninitialised, that a kernel may read.

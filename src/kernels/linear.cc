@@ -10,11 +10,15 @@ namespace {
 // Error: unsupported, naming the pair, when the scheme of the inputs has no kernel for any weight.
 void check_inputs(const ActivationScheme& scheme) {
   if (scheme.mode == ActivationMode::kF32 || scheme.mode == ActivationMode::kBf16) return;
-  if (!scheme.dynamic || scheme.strategy == Strategy::kTensor)
+  if (scheme.dynamic == (scheme.strategy == Strategy::kTensor))
     unsupported(
-        "{} activations with one fixed scale for all tokens have no kernel; use a scale per token "
-        "or per group",
+        "{} activations need a scale per token or per group, or one fixed scale for all tokens; "
+        "this mix has no kernel",
         activation_name(scheme.mode));
+  constexpr float kLeast = 1e-30f;  // its inverse is a number, too
+  if (!scheme.dynamic && !(scheme.scale >= kLeast && scheme.scale <= 1 / kLeast))
+    unsupported("the fixed scale of {} activations must be from {} to {}; found {}",
+                activation_name(scheme.mode), kLeast, 1 / kLeast, scheme.scale);
   if (scheme.strategy == Strategy::kGroup && scheme.group_size < 1)
     unsupported("{} activations in groups need a group of at least one input; found {}",
                 activation_name(scheme.mode), scheme.group_size);

@@ -86,6 +86,7 @@ struct QuantizeTask {
   int tokens = 0;                 // of this panel
   int bits = 8;                   // 8 or 16
   std::int64_t scale_inputs = 0;  // that share a scale; a multiple of unit_inputs, or all
+  float fixed_scale = 0;          // of all inputs, which are then clipped; 0: as they need it
   std::int64_t units = 0;         // a row; past the inputs they are zeros
   std::int64_t unit_inputs = 0, unit_padded = 0;
   std::int32_t* codes = nullptr;

@@ -49,6 +49,7 @@ InputLayout PackedMatrix::input_layout() const {
   layout.unit_inputs = codes.unit_inputs;
   layout.unit_padded = codes.unit_padded;
   layout.scale_inputs = grouped ? activations.group_size : layout.units * layout.unit_inputs;
+  if (!activations.dynamic) layout.fixed_scale = activations.scale;
   layout.quantize = kernel->quantize;
   return layout;
 }

@@ -115,8 +115,8 @@ TEST(Plan, ASchemeThatNamesItsActivationsDoesNotTakeOthers) {
   LayerRule clash = rule("re:.*", "w8a8");
   clash.activations = ActivationMode::kBf16;
   EXPECT_COMPLAINT(kUsage, "w8a8 says int8 activations by its name; got bf16", Planned({clash}));
-  EXPECT_COMPLAINT(kUsage, "needs the range of activations from calibration data",
-                   Planned({rule("re:.*", "w8a8-static")}));
+  EXPECT_COMPLAINT(kUsage, "the range of what enters lm_head is not measured",
+                   Planned({rule("lm_head", "w8a8-static")}));
 }
 
 TEST(Plan, BlockTypesOfGgufCannotBeWrittenToADirectory) {

@@ -97,7 +97,8 @@ TEST(QuantizationConfig, RefusesWhatItCannotRun) {
               config_text(R"({"num_bits":4,"type":"float","group_size":16,"strategy":"group"})"));
   unsupported("type \"nf4\"", config_text(R"({"num_bits":4,"type":"nf4"})"));
   unsupported("strategy \"block\"", config_text(R"({"num_bits":8,"strategy":"block"})"));
-  unsupported("static activation", config_text(w4, "", R"(,"input_activations":{"num_bits":8})"));
+  unsupported("static activations need the strategy tensor",
+              config_text(w4, "", R"(,"input_activations":{"num_bits":8,"strategy":"token"})"));
   unsupported("8 or 16 bits; found 4",
               config_text(w4, "", R"(,"input_activations":{"num_bits":4,"dynamic":true})"));
   unsupported("asymmetric activations",
@@ -159,8 +160,8 @@ TEST(QuantizationConfig, ReadsGptqAwqAndAutoRound) {
 }
 
 TEST(QuantizationConfig, ModulesMayHaveBitsOfTheirOwn) {
-  const auto gptq =
-      parse(kGptq + R"(,"dynamic":{"+:.*down_proj":{"bits":8,"group_size":32},"-:.*\\.gate$":{}}})");
+  const auto gptq = parse(
+      kGptq + R"(,"dynamic":{"+:.*down_proj":{"bits":8,"group_size":32},"-:.*\\.gate$":{}}})");
   EXPECT_EQ(gptq.find("model.layers.0.mlp.down_proj")->weights.bits, 8);
   EXPECT_EQ(gptq.find("model.layers.0.mlp.down_proj")->weights.group_size, 32);
   EXPECT_EQ(gptq.find("model.layers.0.mlp.up_proj")->weights.bits, 4);

@@ -217,8 +217,10 @@ class LinearCodes : public testing::TestWithParam<LinearKernel> {
         static_cast<std::size_t>(scheme.strategy == Strategy::kGroup ? scheme.group_size : 0);
     const std::size_t unit = reference::unit_of(static_cast<std::size_t>(weight.scheme.group_size),
                                                 input_group, x.size());
-    return reference::integer_dot(weights_of(weight, row),
-                                  reference::quantize(x, input_group, kernel().input_bits), unit);
+    return reference::integer_dot(
+        weights_of(weight, row),
+        reference::quantize(x, input_group, kernel().input_bits, scheme.dynamic ? 0 : scheme.scale),
+        unit);
   }
 
   void check(Random& random, Shape shape, const WeightScheme& scheme,
@@ -326,6 +328,19 @@ TEST_P(LinearCodes, GivesThePromisedBitsForEverySchemeOfItsPacking) {
     }
 }
 
+TEST_P(LinearCodes, GivesThePromisedBitsWithOneFixedScaleThatClips) {
+  if (kernel().input_bits == 0) return;
+  Random random(9);
+  WeightScheme scheme = schemes().back();
+  for (const float scale : {0.004f, 0.5f}) {  // most inputs are clipped; few are
+    SCOPED_TRACE(scale);
+    check(random, {21, 300}, scheme,
+          {.mode = mode(), .strategy = Strategy::kTensor, .dynamic = false, .scale = scale},
+          std::array<std::int64_t, 3>{1, 5, 14});
+    if (HasFatalFailure()) return;
+  }
+}
+
 TEST_P(LinearCodes, ATokenDoesNotDependOnItsCompany) {
   Runtime two = runtime(2);
   Random random(4);
@@ -394,6 +409,13 @@ TEST(LinearCodes, RefusesWhatHasNoKernel) {
   EXPECT_THROW(pack(runtime, codes, {.mode = ActivationMode::kInt8, .dynamic = false}), Error);
   EXPECT_THROW(pack(runtime, codes, {.mode = ActivationMode::kInt8, .strategy = Strategy::kTensor}),
                Error);
+  for (const float scale : {0.0f, -1.0f, INFINITY, NAN, 1e-38f})
+    EXPECT_THROW(pack(runtime, codes,
+                      {.mode = ActivationMode::kInt8,
+                       .strategy = Strategy::kTensor,
+                       .dynamic = false,
+                       .scale = scale}),
+                 Error);
 }
 
 TEST(LinearCodes, GroupsThatFloatKernelsCannotCutAreKeptAsFloats) {

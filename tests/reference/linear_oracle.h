@@ -42,7 +42,9 @@ struct Quantized {
   std::vector<std::int64_t> codes;
   std::vector<float> scales;  // of each input
 };
-inline Quantized quantize(const std::vector<float>& x, std::size_t group, int bits) {
+// fixed: the one scale of all inputs, where they are not dynamic.
+inline Quantized quantize(const std::vector<float>& x, std::size_t group, int bits,
+                          float fixed = 0) {
   const float limit = bits == 8 ? 127.0f : 32639.0f;
   Quantized result;
   if (group == 0) group = x.size();
@@ -55,6 +57,15 @@ inline Quantized quantize(const std::vector<float>& x, std::size_t group, int bi
       finite = finite && std::isfinite(x[k]);
     }
     const bool zero = finite && largest < 0x1p-100f;
+    if (fixed > 0 && finite) {
+      for (std::size_t k = begin; k < end; ++k) {
+        const double code = std::nearbyint(static_cast<double>(x[k] * (1.0f / fixed)));
+        result.codes.push_back(static_cast<std::int64_t>(
+            std::clamp(code, -static_cast<double>(limit), static_cast<double>(limit))));
+        result.scales.push_back(fixed);
+      }
+      continue;
+    }
     const float scale = !finite ? std::numeric_limits<float>::quiet_NaN()
                         : zero  ? 0
                                 : largest / limit;

@@ -98,6 +98,10 @@ inline void quantize(const QuantizeTask& task) {
             largest_of<F>(x + k, left < task.scale_inputs ? left : task.scale_inputs);
         scale = largest < kSmallest ? 0.0f : largest / limit;
         inverse = largest >= kSmallest ? limit / largest : 0.0f;
+        if (task.fixed_scale > 0 && largest == largest) {
+          scale = task.fixed_scale;
+          inverse = 1.0f / task.fixed_scale;
+        }
       }
       const int count = static_cast<int>(left < task.unit_inputs ? left : task.unit_inputs);
       // A NaN of a scale is enough: its codes are zeros.
