@@ -133,10 +133,10 @@ TEST(Recipe, StepsAreCheckedWhenTheyAreMade) {
     Recipe recipe = parse_recipe(text, "r.yaml");
     return make_steps(recipe).size();
   };
-  EXPECT_COMPLAINT(
-      kBadInput,
-      "r.yaml:2: unknown step \"rnt\"; known: rtn, hqq, smooth, awq, gptq; did you mean rtn?",
-      make("steps:\n  - rnt\n"));
+  EXPECT_COMPLAINT(kBadInput,
+                   "r.yaml:2: unknown step \"rnt\"; known: rtn, hqq, smooth, awq, gptq, magnitude, "
+                   "wanda, sparsegpt; did you mean rtn?",
+                   make("steps:\n  - rnt\n"));
   EXPECT_COMPLAINT(kBadInput,
                    "step rtn has no key \"rang\"; known: range, importance; did you mean range?",
                    make("steps:\n  - rtn: {rang: shrink}\n"));
