@@ -10,7 +10,7 @@ constexpr Verb kVerbs[] = {
     {"calibrate", "Check and choose calibration data", add_calibrate},
     {"compress", "Fewer bits for the weights, by a recipe", add_compress},
     {"convert", "The same numbers in another format", add_convert},
-    {"eval", "Perplexity, and the difference to a reference model", add_eval},
+    {"eval", "Perplexity, tasks, and the difference to a reference model", add_eval},
     {"bench", "Tokens per second, and share of what the machine can do", add_bench},
     {"logits", "Logits of given tokens, for comparing with other implementations", add_logits},
     {"tokenize", "Token ids of texts", add_tokenize},
