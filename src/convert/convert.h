@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/progress.h"
@@ -33,7 +34,7 @@ struct ConvertReport {
   std::vector<TensorReport> tensors;  // matrices, in the order of the model
   std::vector<std::string> notes;     // what else is worth knowing, a sentence each
   std::uint64_t bytes_before = 0, bytes_after = 0;
-  std::string target;  // "gguf"
+  std::string target;  // "gguf", "gptq", ...
   double seconds = 0;
   bool exact() const;
 };
@@ -42,6 +43,12 @@ struct ConvertReport {
 // for an architecture or a setting that GGUF cannot say; bad input; out of resources.
 ConvertReport to_gguf(Runtime& runtime, const io::Checkpoint& checkpoint, const std::string& out,
                       const ConvertOptions& options, Progress& progress);
+
+// Writes a Hugging Face directory as other tools keep it: `to` is gptq (version 2), awq (gemm) or
+// compressed-tensors. Linears of blocks keep their grid where the target has it; those of another
+// kind are rounded to `type` when it is given, else they become floats. Error: as to_gguf().
+ConvertReport to_foreign(Runtime& runtime, const io::Checkpoint& checkpoint, const std::string& out,
+                         std::string_view to, const ConvertOptions& options, Progress& progress);
 
 // Error: usage, unless `out` is free or a file that may be replaced.
 void check_output(const std::string& out, bool replace);

@@ -16,7 +16,7 @@ namespace {
 
 struct Options {
   Common common;
-  std::string model, out, type, importance, name;
+  std::string model, out, to, type, importance, name;
   bool force = false;
 };
 
@@ -67,9 +67,16 @@ Json to_json(const convert::ConvertReport& report, const Options& o) {
 }
 
 void run(const Options& o) {
-  if (!o.out.ends_with(".gguf"))
-    usage_error("OUT must end in .gguf, the one format that convert writes; got {}",
-                printable(o.out, 400));
+  const bool gguf = o.out.ends_with(".gguf");
+  if (!gguf && o.to.empty())
+    usage_error(
+        "OUT must end in .gguf, or --to say what the directory shall be (gptq, awq, "
+        "compressed-tensors); got {}",
+        printable(o.out, 400));
+  if (gguf && !o.to.empty())
+    usage_error("--to {} writes a directory, and OUT ends in .gguf", printable(o.to));
+  if (!gguf && (!o.importance.empty() || !o.name.empty()))
+    usage_error("{} is for GGUF files", o.name.empty() ? "--importance" : "--name");
   if (!o.importance.empty() && o.type.empty())
     usage_error("--importance is for rounding, and without --type nothing is rounded");
   signal(SIGXFSZ, SIG_IGN);  // a file size limit then is an error of the write, with a sentence
@@ -79,7 +86,8 @@ void run(const Options& o) {
   const convert::ConvertOptions options{
       .type = o.type, .importance = o.importance, .name = o.name, .replace = o.force};
   const convert::ConvertReport report =
-      convert::to_gguf(*runtime, *checkpoint, o.out, options, *progress);
+      gguf ? convert::to_gguf(*runtime, *checkpoint, o.out, options, *progress)
+           : convert::to_foreign(*runtime, *checkpoint, o.out, o.to, options, *progress);
   for (const std::string& note : report.notes) progress->note(note);
   print(o.common, table(report, o.out));
   write_json(o.common, to_json(report, o));
@@ -93,11 +101,17 @@ void add_convert(CLI::App& verb) {
   verb.add_option("MODEL", o.model,
                   "Hugging Face directory, artefact, .gguf file, or org/name in the local cache")
       ->required();
-  verb.add_option("OUT", o.out, "The file to write, its name ending in .gguf")->required();
+  verb.add_option("OUT", o.out,
+                  "The file to write, its name ending in .gguf, or the directory of --to")
+      ->required();
+  verb.add_option("--to", o.to,
+                  "Write a directory for other tools: gptq (version 2), awq (gemm) or "
+                  "compressed-tensors; grids are kept where the target can hold them");
   verb.add_option(
       "--type", o.type,
       "Round all matrices to this type: f32, f16, bf16, q8_0, q4_0, q4_k, ... (default: "
-      "each keeps its numbers, in the smallest type that holds them)");
+      "each keeps its numbers, in the smallest type that holds them). With --to: a scheme such as "
+      "w4g128, for the linears of blocks whose grid the target cannot hold");
   verb.add_option("--importance", o.importance,
                   "An imatrix file of llama.cpp (GGUF): how much each input counts in rounding");
   verb.add_option("--name", o.name, "The model's name in the file (default: the directory's)");
