@@ -54,14 +54,19 @@ class Collector final : public model::Tap {
   bool wants(Site site) override {
     return is_linear_input(site) && wanted_.contains({site.slot, site.expert});
   }
-  void observe(Site site, const cache::Batch&, MatrixView<const float> values) override {
+  void observe(Site site, const cache::Batch& batch, MatrixView<const float> values) override {
     const InputOf input{site.slot, site.expert};
     unsigned bits = wanted_.at(input);
     if (site.expert >= 0) bits &= ~static_cast<unsigned>(kDrift);
     auto& sum = sums_[input];
     if (sum == nullptr) sum = std::make_unique<Accumulator>(values.cols, bits, expected_);
+    std::vector<std::int64_t> first_rows;  // of an expert's rows it is not known
+    if (site.expert < 0)
+      for (const cache::SequenceSlice& slice : batch.sequences)
+        if (slice.first_position == 0) first_rows.push_back(slice.first_row);
     sum->add(runtime_, values,
-             reference_ == nullptr ? MatrixView<const float>{} : reference_->kept(site.slot));
+             reference_ == nullptr ? MatrixView<const float>{} : reference_->kept(site.slot),
+             first_rows);
   }
   Slot last() const override { return last_; }
   void set_reference(const Capture* reference) { reference_ = reference; }

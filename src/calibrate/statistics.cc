@@ -30,6 +30,7 @@ Accumulator::Accumulator(std::int64_t inputs, unsigned wanted, std::int64_t expe
       square_(static_cast<std::size_t>(inputs)),
       least_(static_cast<std::size_t>(inputs), std::numeric_limits<float>::max()),
       most_(static_cast<std::size_t>(inputs), std::numeric_limits<float>::lowest()),
+      later_peak_(static_cast<std::size_t>(inputs), 0.0f),
       stride_(std::max<std::int64_t>(1, (expected + kSampleTokens - 1) / kSampleTokens) | 1) {
   if ((wanted & kHessian) != 0) clear(hessian_.resize(inputs, inputs));
   if ((wanted & kDrift) != 0) clear(drift_.resize(inputs, inputs));
@@ -42,10 +43,16 @@ std::uint64_t Accumulator::bytes(std::int64_t inputs, unsigned wanted) {
   return n * n * sizeof(float) * matrices + 24 * n + 2 * kPiece * n * sizeof(float);
 }
 
-void Accumulator::add_moments(Runtime& runtime, MatrixView<const float> x) {
+void Accumulator::add_moments(Runtime& runtime, MatrixView<const float> x,
+                              std::span<const std::int64_t> first_rows) {
   runtime.parallel(inputs_, 64, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t t = 0; t < x.rows; ++t) {
       const float* row = x.row_data(t);
+      if (!std::ranges::binary_search(first_rows, t))
+        for (std::int64_t j = begin; j < end; ++j) {
+          float& peak = later_peak_[static_cast<std::size_t>(j)];
+          peak = std::max(peak, std::abs(row[j]));
+        }
       for (std::int64_t j = begin; j < end; ++j) {
         const auto i = static_cast<std::size_t>(j);
         const double value = row[j];
@@ -71,11 +78,11 @@ void Accumulator::add_sample(MatrixView<const float> x) {
 }
 
 void Accumulator::add(Runtime& runtime, MatrixView<const float> x,
-                      MatrixView<const float> reference) {
+                      MatrixView<const float> reference, std::span<const std::int64_t> first_rows) {
   assert(x.cols == inputs_);
   if ((wanted_ & kSample) != 0) add_sample(x);
   tokens_ += x.rows;
-  add_moments(runtime, x);
+  add_moments(runtime, x, first_rows);
   if ((wanted_ & (kHessian | kDrift)) == 0) return;
   for (std::int64_t first = 0; first < x.rows; first += kPiece) {
     const auto piece = x.rows_from(first, std::min(kPiece, x.rows - first));
@@ -113,6 +120,7 @@ LinearStatistics Accumulator::finish(Runtime& runtime) {
   }
   s.least = std::move(least_);
   s.most = std::move(most_);
+  s.later_peak = std::move(later_peak_);
   const auto scale = static_cast<float>(count);
   if ((wanted_ & kHessian) != 0) {
     const auto h = hessian_.view();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "core/runtime.h"
@@ -24,9 +25,12 @@ struct LinearStatistics {
   std::vector<float> mean_magnitude;  // (in) mean |x_j|
   std::vector<float> square;          // (in) mean x_j^2, the diagonal of the Hessian
   std::vector<float> least, most;     // (in)
-  Matrix<float> hessian;              // (in, in), symmetric; empty when it was not asked for
-  Matrix<float> drift;                // (in, in); empty when it was not asked for
-  Matrix<float> sample;               // (at most kSampleTokens, in), spread over all tokens
+  // (in) max |x_j| of tokens that do not begin a sample: the first token draws all attention that
+  // finds nothing else, and some of its inputs are a thousand times those of others.
+  std::vector<float> later_peak;
+  Matrix<float> hessian;  // (in, in), symmetric; empty when it was not asked for
+  Matrix<float> drift;    // (in, in); empty when it was not asked for
+  Matrix<float> sample;   // (at most kSampleTokens, in), spread over all tokens
 
   float peak(std::int64_t j) const;  // max |x_j|
 };
@@ -40,21 +44,24 @@ class Accumulator {
 
   // expected: tokens that will come, which decides which of them the sample takes.
   Accumulator(std::int64_t inputs, unsigned wanted, std::int64_t expected);
-  // x (tokens, in). reference: the same tokens' inputs in the float model, for kDrift. Error: bad
-  // input for an input that is not finite, naming its feature.
-  void add(Runtime& runtime, MatrixView<const float> x, MatrixView<const float> reference = {});
+  // x (tokens, in). reference: the same tokens' inputs in the float model, for kDrift. first_rows:
+  // those that begin a sample, ascending. Error: bad input for an input that is not finite, naming
+  // its feature.
+  void add(Runtime& runtime, MatrixView<const float> x, MatrixView<const float> reference = {},
+           std::span<const std::int64_t> first_rows = {});
   LinearStatistics finish(Runtime& runtime);
   unsigned wanted() const { return wanted_; }
   static std::uint64_t bytes(std::int64_t inputs, unsigned wanted);
 
  private:
-  void add_moments(Runtime& runtime, MatrixView<const float> x);
+  void add_moments(Runtime& runtime, MatrixView<const float> x,
+                   std::span<const std::int64_t> first_rows);
   void add_sample(MatrixView<const float> x);
 
   std::int64_t inputs_, tokens_ = 0;
   unsigned wanted_;
   std::vector<double> magnitude_, square_;
-  std::vector<float> least_, most_;
+  std::vector<float> least_, most_, later_peak_;
   Matrix<float> hessian_, drift_;  // upper triangle; whole
   Matrix<float> turned_, difference_;
   std::int64_t stride_;  // of the sample's tokens; odd, so that all positions of windows occur

@@ -16,14 +16,20 @@
 namespace farthing::compress {
 namespace {
 
-constexpr std::array<std::string_view, 4> kKeys = {"alpha", "grid", "folds", "range"};
+constexpr std::array<std::string_view, 6> kKeys = {"alpha", "grid",        "folds",
+                                                   "range", "first_token", "error"};
 constexpr std::array<std::string_view, 2> kFolds = {"all", "norms"};
+constexpr std::array<std::string_view, 3> kFirst = {"both", "with", "apart"};
+constexpr std::array<std::string_view, 2> kErrors = {"token", "sum"};
 
 struct Options {
   double alpha = -1;  // below 0: chosen
   std::vector<double> grid = {0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9};
   bool norms_only = false;  // as the original, which smooths q, k, v and gate, up only
   RoundMethod range = RoundMethod::kMinMax;
+  // Whether the peaks of inputs are those of all tokens, or of all but the first of a sample.
+  bool first_with = true, first_apart = true;
+  bool error_by_token = true;  // each token's error as a share of its output, else the plain sum
 };
 
 // Largest |w| of each channel over all consumers.
@@ -40,11 +46,13 @@ std::vector<float> weight_peaks(const Fold& fold) {
   return peaks;
 }
 
-std::vector<float> input_peaks(const Fold& fold, const calibrate::LinearStatistics& inputs) {
+std::vector<float> input_peaks(const Fold& fold, const calibrate::LinearStatistics& inputs,
+                               bool first_apart) {
   std::vector<float> peaks(static_cast<std::size_t>(fold.channels), 0.0f);
   for (std::size_t j = 0; j < fold.channel_of.size(); ++j) {
     float& peak = peaks[static_cast<std::size_t>(fold.channel_of[j])];
-    peak = std::max(peak, inputs.peak(static_cast<std::int64_t>(j)));
+    peak = std::max(peak,
+                    first_apart ? inputs.later_peak[j] : inputs.peak(static_cast<std::int64_t>(j)));
   }
   return peaks;
 }
@@ -87,8 +95,12 @@ void round_inputs(MatrixView<float> x, const ActivationScheme& scheme) {
 // The squared output error of a fold's quantised consumers over the sample, for candidate scales.
 class Trial {
  public:
-  Trial(Runtime& runtime, const Fold& fold, MatrixView<const float> sample, RoundMethod range)
-      : runtime_(runtime), fold_(fold), sample_(sample), range_(range) {
+  Trial(Runtime& runtime, const Fold& fold, MatrixView<const float> sample, const Options& options)
+      : runtime_(runtime),
+        fold_(fold),
+        sample_(sample),
+        range_(options.range),
+        by_token_(options.error_by_token) {
     for (const BlockMatrix* consumer : fold.consumers) {
       if (!is_integer(*consumer->unit)) continue;
       consumers_.push_back(consumer);
@@ -135,12 +147,16 @@ class Trial {
     });
     multiply(inputs, weights, outputs_);
     double sum = 0;
-    for (std::int64_t t = 0; t < sample_.rows; ++t)
+    for (std::int64_t t = 0; t < sample_.rows; ++t) {
+      double error = 0, whole = 0;
       for (std::int64_t r = 0; r < values.rows; ++r) {
-        const double wrong = static_cast<double>(outputs_.view().row_data(t)[r]) -
-                             static_cast<double>(exact_[which].view().row_data(t)[r]);
-        sum += wrong * wrong;
+        const double exact = exact_[which].view().row_data(t)[r];
+        const double wrong = static_cast<double>(outputs_.view().row_data(t)[r]) - exact;
+        error += wrong * wrong;
+        whole += exact * exact;
       }
+      sum += !by_token_ ? error : whole > 0 ? error / whole : 0;
+    }
     return sum;
   }
 
@@ -148,6 +164,7 @@ class Trial {
   const Fold& fold_;
   MatrixView<const float> sample_;
   RoundMethod range_;
+  bool by_token_;
   std::vector<const BlockMatrix*> consumers_;
   std::vector<Matrix<float>> exact_;
   Matrix<float> inputs_, weights_, turned_, outputs_;
@@ -173,25 +190,32 @@ class Smooth final : public Step {
       if (std::none_of(fold.consumers.begin(), fold.consumers.end(),
                        [](const BlockMatrix* m) { return is_integer(*m->unit); }))
         continue;
-      const std::vector<float> in = input_peaks(fold, *inputs), weights = weight_peaks(fold);
-      if (options_.alpha >= 0) {
-        apply_fold(block, fold, smoothing_scales(in, weights, options_.alpha));
-        continue;
-      }
-      choose(runtime, block, fold, *inputs, in, weights);
+      if (options_.alpha >= 0)
+        apply_fold(block, fold,
+                   smoothing_scales(input_peaks(fold, *inputs, !options_.first_with),
+                                    weight_peaks(fold), options_.alpha));
+      else
+        choose(runtime, block, fold, *inputs);
     }
   }
 
  private:
   void choose(Runtime& runtime, Block& block, const Fold& fold,
-              const calibrate::LinearStatistics& inputs, std::span<const float> in,
-              std::span<const float> weights) const {
-    Trial trial(runtime, fold, inputs.sample.view(), options_.range);
-    BestScales best(fold.channels, trial.error(std::vector<float>(in.size(), 1.0f)));
-    for (const double alpha : options_.grid) {
-      std::vector<float> scales = smoothing_scales(in, weights, alpha);
-      const double error = trial.error(scales);
-      best.offer(std::move(scales), error);
+              const calibrate::LinearStatistics& inputs) const {
+    Trial trial(runtime, fold, inputs.sample.view(), options_);
+    const std::vector<float> weights = weight_peaks(fold);
+    BestScales best(fold.channels, trial.error(std::vector<float>(weights.size(), 1.0f)));
+    std::vector<float> tried;  // samples without a first token have no other peaks
+    for (const bool apart : {false, true}) {
+      if (!(apart ? options_.first_apart : options_.first_with)) continue;
+      const std::vector<float> in = input_peaks(fold, inputs, apart);
+      if (in == tried) continue;
+      for (const double alpha : options_.grid) {
+        std::vector<float> scales = smoothing_scales(in, weights, alpha);
+        const double error = trial.error(scales);
+        best.offer(std::move(scales), error);
+      }
+      tried = in;
     }
     apply_fold(block, fold, best.scales());
   }
@@ -216,6 +240,13 @@ std::unique_ptr<Step> make(const Setting& settings) {
   if (const Setting* folds = settings.find("folds"))
     options.norms_only = choice_of(*folds, "folds of smooth", kFolds) == 1;
   if (const Setting* range = settings.find("range")) options.range = range_of(*range, "smooth");
+  if (const Setting* first = settings.find("first_token")) {
+    const std::size_t choice = choice_of(*first, "first_token of smooth", kFirst);
+    options.first_with = choice != 2;
+    options.first_apart = choice != 1;
+  }
+  if (const Setting* error = settings.find("error"))
+    options.error_by_token = choice_of(*error, "error of smooth", kErrors) == 0;
   return std::make_unique<Smooth>(std::move(options));
 }
 
