@@ -19,6 +19,13 @@ using model::Slot;
 
 constexpr WeightScheme kFloat32 = {.element = Element::kF32, .bits = 32};
 
+calibrate::SampleRows rows_of(const calibrate::CalibrationData& data) {
+  calibrate::SampleRows rows;
+  for (const calibrate::Sample& sample : data.samples)
+    rows.lengths.push_back(std::ssize(sample.tokens));
+  return rows;
+}
+
 unsigned wanted_of(std::span<const std::unique_ptr<Step>> steps, const PlannedUnit& unit) {
   if (unit.keep || stage_of(unit.unit.slot) == Slot::kNone) return calibrate::kNoStatistics;
   unsigned wanted = unit.has_static_inputs() ? calibrate::kMoments : calibrate::kNoStatistics;
@@ -51,7 +58,6 @@ std::uint64_t block_need(const Plan& plan, std::span<const std::unique_ptr<Step>
     std::uint64_t stage = 0;
     if ((wanted & calibrate::kHessian) != 0) stage += 3 * square;
     if ((wanted & calibrate::kDrift) != 0) stage += 4 * square;
-    for (const auto& step : steps) stage += step->work_bytes(unit);
     largest = std::max(largest, stage);
     if ((transform & calibrate::kHessian) != 0) whole += square;  // all inputs of the block at once
     if ((transform & calibrate::kSample) != 0)
@@ -77,9 +83,15 @@ QuantizedTensor stored_floats(Runtime& runtime, const BlockMatrix& matrix) {
   return tensor;
 }
 
-// The largest input of all tokens is the last code. An expert that no token reached takes the range
-// of those that were reached.
-void fix_inputs(const Block::Place& place, const Collected& collected, UnitResult& result) {
+}  // namespace
+
+std::optional<ActivationScheme> FinishedMatrix::activations() const {
+  auto scheme = unit->activations;
+  if (unit->has_static_inputs()) scheme->scale = result.input_scale;
+  return scheme;
+}
+
+void fix_input_scale(const Block::Place& place, const Collected& collected, UnitResult& result) {
   if (!place.unit->has_static_inputs()) return;
   const Slot stage = stage_of(place.unit->unit.slot);
   const auto peak_of = [](const calibrate::LinearStatistics& inputs) {
@@ -98,14 +110,6 @@ void fix_inputs(const Block::Place& place, const Collected& collected, UnitResul
   result.input_scale = std::max(result.input_scale, scale);
 }
 
-}  // namespace
-
-std::optional<ActivationScheme> FinishedMatrix::activations() const {
-  auto scheme = unit->activations;
-  if (unit->has_static_inputs()) scheme->scale = result.input_scale;
-  return scheme;
-}
-
 CalibratedBlocks::CalibratedBlocks(Runtime& runtime, const model::TensorMap& map, const Plan& plan,
                                    std::span<const std::unique_ptr<Step>> steps,
                                    const calibrate::CalibrationData& data,
@@ -121,13 +125,16 @@ CalibratedBlocks::CalibratedBlocks(Runtime& runtime, const model::TensorMap& map
       runner_(runtime, samples_, kernels::parse_kv_type(options.kv)) {
   for (const PlannedUnit& unit : plan.units)
     has_reference_ |= (wanted_of(steps_, unit) & calibrate::kDrift) != 0;
-  if (data.samples.empty()) return;  // steps that change weights without data
-  const std::vector<cache::Token> tokens = tokens_of(data);
+  std::vector<cache::Token> tokens;
+  for (const calibrate::Sample& sample : data.samples)
+    tokens.insert(tokens.end(), sample.tokens.begin(), sample.tokens.end());
   const std::int64_t count = samples_.tokens(), hidden = map.config().hidden;
   const auto start = [&](const io::Checkpoint& checkpoint, auto& model, auto& states) {
     model = model::Model::load(runtime_, checkpoint, {}, true);
-    states = std::make_unique<calibrate::HiddenStates>(count, hidden, options_.spill);
+    states = std::make_unique<calibrate::HiddenStates>(std::max<std::int64_t>(count, 1), hidden,
+                                                       options_.spill);
     runner_.embed(*model, tokens, *states);
+    for (const auto& step : steps_) step->transform_states(runtime_, states->view());
   };
   start(overlay_, model_, states_);
   if (has_reference_) start(float_overlay_, reference_, reference_states_);
@@ -162,7 +169,7 @@ void CalibratedBlocks::transform(Block& block) {
     put_edits(block, overlay_);
     put_edits(block, float_overlay_);
     put_vectors(block.vectors());
-    forget();
+    model_->blocks().forget();
     if (reference_ != nullptr) reference_->blocks().forget();
   }
   block.set_inputs({});
@@ -210,7 +217,7 @@ void CalibratedBlocks::round_stage(Block& block, Slot stage, const Collected& co
     FinishedMatrix& to = finished.matrices.back();
     const auto inputs = collected.find({stage, place.expert});
     round_matrix(block, place, inputs == collected.end() ? nullptr : &inputs->second, to);
-    fix_inputs(place, collected, to.result);
+    fix_input_scale(place, collected, to.result);
     if (place.slice + 1 == unit.slices) put_finished(to);
   }
 }
@@ -218,11 +225,13 @@ void CalibratedBlocks::round_stage(Block& block, Slot stage, const Collected& co
 FinishedBlock CalibratedBlocks::compress(int layer) {
   overlay_.clear();
   float_overlay_.clear();
-  forget();
+  model_->blocks().forget();
   FinishedBlock finished;
   {
     Block block(runtime_, map_, plan_, layer);
     transform(block);
+    const calibrate::BlockRunner::Reference reference{
+        has_reference_ ? *reference_ : *model_, has_reference_ ? *reference_states_ : *states_};
     for (const Slot stage : calibrate::kStages) {
       Wanted wanted;
       for (const Block::Place& place : block.places())
@@ -230,9 +239,11 @@ FinishedBlock CalibratedBlocks::compress(int layer) {
             bits != 0 && stage_of(place.unit->unit.slot) == stage)
           wanted[{stage, place.expert}] |= bits;
       Collected collected;
-      if (!wanted.empty()) collected = collect(layer, wanted);
+      if (!wanted.empty())
+        collected = runner_.collect(*model_, layer, *states_, wanted,
+                                    has_reference_ ? &reference : nullptr);
       round_stage(block, stage, collected, finished);
-      forget();
+      model_->blocks().forget();
     }
     round_stage(block, Slot::kNone, {}, finished);  // a router that a rule names
     for (auto& [name, vector] : block.vectors())
@@ -251,22 +262,21 @@ void CalibratedBlocks::replay(int layer, const FinishedBlock& finished) {
   advance(layer);
 }
 
-void CalibratedBlocks::forget() {
-  if (model_ != nullptr) model_->blocks().forget();
-}
-
-Collected CalibratedBlocks::collect(int layer, const Wanted& wanted) {
-  if (!has_reference_) return runner_.collect(*model_, layer, *states_, wanted);
-  const calibrate::BlockRunner::Reference reference{*reference_, *reference_states_};
-  return runner_.collect(*model_, layer, *states_, wanted, &reference);
+// The reference runs in the basis that the compressed model has.
+void CalibratedBlocks::put_rotated(int layer) {
+  Block block(runtime_, map_, plan_, layer);
+  for (const auto& step : steps_)
+    if (step->rotates()) step->transform(runtime_, block);
+  put_edits(block, float_overlay_);
+  for (auto& [name, vector] : block.vectors()) float_overlay_.put(name, 0, std::move(vector));
 }
 
 void CalibratedBlocks::advance(int layer) {
-  if (model_ == nullptr) return;
-  forget();
+  model_->blocks().forget();
   runner_.advance(*model_, layer, *states_);
   if (reference_ == nullptr) return;
   float_overlay_.clear();  // the steps keep the model's function: as it is, it is the reference
+  put_rotated(layer);
   reference_->blocks().forget();
   runner_.advance(*reference_, layer, *reference_states_);
 }
@@ -285,7 +295,7 @@ std::uint64_t CalibratedBlocks::memory_need(const model::TensorMap& map, const P
       ends += static_cast<std::uint64_t>(unit.weights()) *
               static_cast<std::uint64_t>(unit.source.bits) / 8;
   }
-  const std::uint64_t streams = tokens == 0 ? 0 : reference ? 2 : 1;
+  const std::uint64_t streams = reference ? 2 : 1;
   const auto states = static_cast<std::uint64_t>(tokens * c.hidden) * sizeof(float);
   // Of a chunk: normed, branch, copy, inputs of a linear as floats and codes, q k v, attended, the
   // MLP's two widths; and what is turned for the Hessian.

@@ -1,6 +1,5 @@
-// Block streaming for steps that see a block as a whole, mostly with calibration data: what enters
-// each linear is measured behind the blocks, and the parts of this block, that are compressed
-// already (algorithms.md 0.1).
+// Block streaming with calibration data: what enters each linear is measured behind the blocks, and
+// the parts of this block, that are compressed already (algorithms.md 0.1).
 #pragma once
 
 #include <memory>
@@ -28,6 +27,11 @@ struct FinishedBlock {
   std::map<std::string, QuantizedTensor> vectors;  // norms and biases that changed, by base name
 };
 
+// The scale of static activations, so that the largest input of all tokens is the last code; an
+// expert that no token reached takes the range of those that were. Scales of slices: the largest.
+void fix_input_scale(const Block::Place& place, const calibrate::Collected& collected,
+                     UnitResult& result);
+
 struct CalibrationOptions {
   std::string kv = "fp16";  // the cache's type in the forward passes
   std::string spill;        // directory for hidden states; "": memory
@@ -35,8 +39,7 @@ struct CalibrationOptions {
 
 class CalibratedBlocks {
  public:
-  // All are borrowed. The tokens are embedded at once; without any, blocks are edited and rounded
-  // by what their weights say.
+  // All are borrowed. The tokens are embedded at once.
   CalibratedBlocks(Runtime& runtime, const model::TensorMap& map, const Plan& plan,
                    std::span<const std::unique_ptr<Step>> steps,
                    const calibrate::CalibrationData& data, const CalibrationOptions& options);
@@ -44,6 +47,14 @@ class CalibratedBlocks {
 
   // Compresses a block and takes the samples through the result; blocks come in order.
   FinishedBlock compress(int layer);
+  // What each matrix of the block costs when it alone is rounded, to nearest: the mean over tokens
+  // of |error|^2 / |block's output|^2. Takes the samples through the block in float; only the next
+  // block may follow, and no call of compress().
+  struct MatrixCost {
+    const PlannedUnit* unit;
+    double cost;
+  };
+  std::vector<MatrixCost> probe(int layer);
   // Takes the samples through a block that an earlier run has finished.
   void replay(int layer, const FinishedBlock& finished);
 
@@ -61,10 +72,11 @@ class CalibratedBlocks {
                    FinishedBlock& finished);
   void round_matrix(Block& block, const Block::Place& place,
                     const calibrate::LinearStatistics* inputs, FinishedMatrix& to);
+  double cost_of(Block& block, const PlannedUnit& unit, const calibrate::Collected& ranges,
+                 const calibrate::HiddenStates& exact, calibrate::HiddenStates& trial);
+  void put_rotated(int layer);
   void put_vectors(const std::map<std::string, QuantizedTensor>& vectors);
   void put_finished(const FinishedMatrix& matrix);
-  calibrate::Collected collect(int layer, const calibrate::Wanted& wanted);
-  void forget();
   void advance(int layer);
 
   Runtime& runtime_;

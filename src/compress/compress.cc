@@ -9,6 +9,7 @@
 #include "calibrate/data.h"
 #include "calibrate/doctor.h"
 #include "compress/calibrated_blocks.h"
+#include "compress/fallback.h"
 #include "compress/layout.h"
 #include "compress/step.h"
 #include "compress/stream_blocks.h"
@@ -149,6 +150,7 @@ Json artefact_config(const Plan& plan, const model::TensorMap& map, bool& portab
   }
   if (plan.tied) modules.push_back({map.expected_name(Slot::kHead), std::nullopt});
   Json config = map.checkpoint().config();
+  if (map.config().tied && !plan.tied) config["tie_word_embeddings"] = false;
   if (!compressed) return config;
   const std::string kv = plan.kv == "int8" || plan.kv == "int4" ? plan.kv : "";
   config["quantization_config"] = io::write_quantization_config(
@@ -170,8 +172,8 @@ CompressReport make_report(const Plan& plan, std::span<const UnitResult> results
     row.asked = unit.asked;
     if (unit.activations) row.activations = activation_name(unit.activations->mode);
     row.weights = static_cast<std::uint64_t>(unit.weights());
-    const auto source = checkpoint.matrix(unit.base, 0, unit.slices);
-    row.bytes_before = source->bytes() * static_cast<std::uint64_t>(unit.slices);
+    const auto source = checkpoint.matrix(unit.unit.base, 0, unit.slices);
+    if (!unit.untied) row.bytes_before = source->bytes() * static_cast<std::uint64_t>(unit.slices);
     row.bytes_after = row.bytes_before;
     row.compressed = unit.is_compressed();
     if (!unit.keep) {
@@ -234,7 +236,7 @@ void fix_scales(Plan& plan, std::span<const UnitResult> results) {
 bool needs_data(const Plan& plan, std::span<const std::unique_ptr<Step>> steps) {
   if (std::ranges::any_of(plan.units, &PlannedUnit::has_static_inputs)) return true;
   for (const auto& step : steps) {
-    if (step->surveys() || step->transform_statistics() != calibrate::kNoStatistics) return true;
+    if (step->transform_statistics() != calibrate::kNoStatistics) return true;
     for (const PlannedUnit& unit : plan.units)
       if (!unit.keep && step->statistics(unit) != calibrate::kNoStatistics) return true;
   }
@@ -310,20 +312,26 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& checkpoint, cons
   const model::ModelConfig config = model::config_of(architecture, checkpoint);
   const model::TensorMap map(architecture, config, checkpoint);
   Plan plan = make_plan(recipe, map, options.plan);
-  for (const auto& step : steps) step->prepare(plan);
+  for (const auto& step : steps) {
+    step->prepare(plan);
+    step->prepare_model(plan, map);
+  }
   make_portable(plan);
   const std::vector<std::string> dropped = dropped_tensors(map, plan);
   for (const std::string& line : plan.lines()) progress.note(line);
 
   calibrate::CalibrationData data;
-  const bool calibrated = needs_data(plan, steps);
-  if (calibrated) data = draw_data(checkpoint, config, recipe, progress);
-  for (const auto& step : steps) step->survey({runtime, map, data, recipe.kv, progress}, plan);
-  const bool by_blocks = calibrated || std::any_of(steps.begin(), steps.end(),
-                                                   [](const auto& s) { return s->transforms(); });
+  const bool has_data = recipe.fallback || needs_data(plan, steps);
+  if (has_data) data = draw_data(checkpoint, config, recipe, progress);
+  const bool calibrated =
+      has_data || std::ranges::any_of(steps, [](const auto& step) { return step->transforms(); });
+  if (recipe.fallback) {
+    choose_fallback(runtime, map, plan, steps, data, *recipe.fallback, recipe.kv, progress);
+    make_portable(plan);
+  }
   const std::vector<Shard> shards = lay_out(plan, checkpoint, dropped, options.shard_bytes);
   StreamNeed need = stream_need(shards, options.slab_bytes, runtime.pool.size());
-  const bool spill = by_blocks && add_calibration_need(map, plan, steps, data, options, need);
+  const bool spill = calibrated && add_calibration_need(map, plan, steps, data, options, need);
   check_resources(need, options, out, progress);
   const std::string recipe_words = recipe_text(recipe);
   const std::string source = io::hash_checkpoint(checkpoint);
@@ -337,7 +345,7 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& checkpoint, cons
     progress.note(fmt::format("goes on: {} of {} shards are done", resumed, writer.shards()));
 
   std::unique_ptr<CalibratedBlocks> blocks;
-  if (by_blocks)
+  if (calibrated)
     blocks = std::make_unique<CalibratedBlocks>(
         runtime, map, plan, steps, data,
         CalibrationOptions{.kv = recipe.kv, .spill = spill ? out + ".partial" : std::string()});

@@ -11,8 +11,8 @@ namespace {
 
 // The name of the tensor that holds a unit's floats: with ".weight", or bare.
 const io::TensorInfo* stored_tensor(const PlannedUnit& unit, const io::Checkpoint& checkpoint) {
-  const io::TensorInfo* tensor = checkpoint.find(unit.base + ".weight");
-  return tensor != nullptr ? tensor : checkpoint.find(unit.base);
+  const io::TensorInfo* tensor = checkpoint.find(unit.unit.base + ".weight");
+  return tensor != nullptr ? tensor : checkpoint.find(unit.unit.base);
 }
 
 // "model.layers.3." of "model.layers.3.mlp.down_proj" and its kin: what their block's other tensors
@@ -60,7 +60,7 @@ std::vector<Piece> make_pieces(const Plan& plan, const io::Checkpoint& checkpoin
                                const std::vector<std::string>& dropped) {
   std::unordered_map<std::string_view, const PlannedUnit*> made;
   for (const PlannedUnit& unit : plan.units)
-    if (!unit.keep) made.emplace(stored_tensor(unit, checkpoint)->name, &unit);
+    if (!unit.keep && !unit.untied) made.emplace(stored_tensor(unit, checkpoint)->name, &unit);
   std::vector<const io::TensorInfo*> tensors;
   for (const io::TensorInfo& tensor : checkpoint.tensors())
     if (std::find(dropped.begin(), dropped.end(), tensor.name) == dropped.end())
@@ -85,6 +85,8 @@ std::vector<Piece> make_pieces(const Plan& plan, const io::Checkpoint& checkpoin
       outside.push_back({-1, {item}});
     }
   }
+  for (const PlannedUnit& unit : plan.units)
+    if (unit.untied) outside.push_back({-1, {{.unit = &unit, .copied = nullptr}}});
   if (outside[0].items.empty()) outside.erase(outside.begin());
   for (auto& [layer, block] : blocks) outside.push_back(std::move(block));
   return outside;
@@ -98,7 +100,7 @@ std::vector<io::PlannedTensor> planned_tensors(const PlannedUnit& unit,
   const Format& format = find_format(unit.scheme);
   for (const Part& part : format.parts(unit.written_shape(), unit.scheme)) {
     io::PlannedTensor tensor;
-    tensor.name = part.suffix == ".weight" && !unit.is_compressed()
+    tensor.name = part.suffix == ".weight" && !unit.is_compressed() && !unit.untied
                       ? stored_tensor(unit, checkpoint)->name
                       : unit.base + std::string(part.suffix);
     tensor.dtype = std::string(part.dtype);

@@ -248,6 +248,24 @@ void Plan::substitute(PlannedUnit& unit, const WeightScheme& wanted, std::string
   substitutions.push_back({unit.base, scheme_name(unit.scheme), unit.asked, std::string(why)});
 }
 
+void Plan::untie(const model::TensorMap& map, std::string_view why) {
+  const auto embedding = std::ranges::find(units, Slot::kEmbedding,
+                                           [](const PlannedUnit& unit) { return unit.unit.slot; });
+  PlannedUnit head = *embedding;
+  head.unit.slot = Slot::kHead;
+  head.base = map.expected_name(Slot::kHead);
+  head.untied = true;
+  embedding->activations.reset();
+  embedding->activations_are_named = false;
+  tied = false;
+  notes.push_back(fmt::format(
+      "{} becomes a matrix of its own, which takes {} more: {}", head.base,
+      human_bytes(static_cast<std::uint64_t>(bits_per_weight(head.scheme, head.shape.cols) / 8 *
+                                             static_cast<double>(head.weights()))),
+      why));
+  units.insert(embedding + 1, std::move(head));
+}
+
 std::vector<std::string> Plan::lines() const {
   std::vector<std::string> lines = notes;
   std::vector<bool> told(substitutions.size(), false);

@@ -17,6 +17,7 @@ namespace farthing::compress {
 struct PlannedUnit {
   model::TensorUnit unit;  // of slice 0
   std::string base;        // the checkpoint's own name, without ".weight"
+  bool untied = false;     // a head made of the embedding's matrix, which the checkpoint ties
   Shape shape;             // (out, in) of a slice
   int slices = 1;
   bool turned = false;  // stored as (in, out), written as (out, in) once compressed
@@ -56,6 +57,8 @@ struct Plan {
 
   // Changes a unit's scheme and says so.
   void substitute(PlannedUnit& unit, const WeightScheme& scheme, std::string_view why);
+  // Gives a tied head a matrix of its own, and says what that costs.
+  void untie(const model::TensorMap& map, std::string_view why);
   // Notes and substitutions as lines; a substitution made in many matrices is one line.
   std::vector<std::string> lines() const;
 };

@@ -77,7 +77,38 @@ CalibrationSetting read_calibration(const Setting& setting) {
   return calibration;
 }
 
+FallbackSetting check_fallback(FallbackSetting fallback, std::string_view where) {
+  parse_scheme(fallback.scheme);
+  if (!(fallback.budget > 0 && fallback.budget <= 1))
+    usage_error("{}: the budget of fallback is a share of the weights, above 0 and up to 1; got {}",
+                where, fallback.budget);
+  return fallback;
+}
+
+FallbackSetting read_fallback(const Setting& setting) {
+  static constexpr std::array<std::string_view, 2> kKeys = {"to", "budget"};
+  check_keys(setting, "fallback", kKeys);
+  FallbackSetting fallback;
+  if (const Setting* to = setting.find("to")) fallback.scheme = text_of(*to, "to of fallback");
+  if (const Setting* budget = setting.find("budget"))
+    fallback.budget = number_of(*budget, "budget of fallback");
+  return from_file(setting.where, [&] { return check_fallback(fallback, setting.where); });
+}
+
 }  // namespace
+
+FallbackSetting parse_fallback(std::string_view text, std::string_view where) {
+  const std::size_t equals = text.find('=');
+  FallbackSetting fallback{.scheme = std::string(text.substr(0, equals))};
+  if (equals != std::string_view::npos) {
+    const std::string share(text.substr(equals + 1));
+    char* end = nullptr;
+    fallback.budget = std::strtod(share.c_str(), &end);
+    if (share.empty() || *end != '\0')
+      usage_error("{} {}: must be SCHEME=SHARE, as in bf16=0.1", where, printable(text));
+  }
+  return check_fallback(fallback, where);
+}
 
 LayerRule make_rule(std::string match, std::string_view scheme, std::string where) {
   if (match.empty() || match == "re:")
@@ -108,8 +139,8 @@ void check_kv_name(std::string_view name, std::string_view where) {
 }
 
 Recipe parse_recipe(std::string_view text, std::string_view where) {
-  static constexpr std::array<std::string_view, 7> kKeys = {
-      "model", "calibration", "layers", "steps", "activations", "kv", "seed"};
+  static constexpr std::array<std::string_view, 8> kKeys = {
+      "model", "calibration", "layers", "steps", "fallback", "activations", "kv", "seed"};
   const Setting root = parse_yaml(text, where);
   if (root.kind == Setting::Kind::kNull) bad_input("{}: the recipe is empty", where);
   check_keys(root, "a recipe", kKeys);
@@ -120,6 +151,7 @@ Recipe parse_recipe(std::string_view text, std::string_view where) {
     for (const Setting& rule : list_of(*layers, "layers")) recipe.layers.push_back(read_rule(rule));
   if (const Setting* steps = root.find("steps"))
     for (const Setting& step : list_of(*steps, "steps")) recipe.steps.push_back(read_step(step));
+  if (const Setting* fallback = root.find("fallback")) recipe.fallback = read_fallback(*fallback);
   if (const Setting* mode = root.find("activations")) recipe.activations = read_mode(*mode);
   if (const Setting* kv = root.find("kv")) {
     recipe.kv = text_of(*kv, "kv");

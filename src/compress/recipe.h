@@ -35,8 +35,18 @@ struct CalibrationSetting {
   bool operator==(const CalibrationSetting&) const = default;
 };
 
+// The matrices of blocks whose rounding costs most keep more bits, so many as the budget allows.
+struct FallbackSetting {
+  std::string scheme = "bf16";
+  double budget = 0.1;  // most of the blocks' weights that may have it, as a share
+  bool operator==(const FallbackSetting&) const = default;
+};
+// "bf16=0.1", as on the command line. Error: usage.
+FallbackSetting parse_fallback(std::string_view text, std::string_view where);
+
 struct Recipe {
   std::string model;
+  std::optional<FallbackSetting> fallback;
   std::optional<CalibrationSetting> calibration;
   std::vector<LayerRule> layers;
   std::vector<StepSetting> steps;

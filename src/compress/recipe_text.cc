@@ -68,6 +68,9 @@ std::string recipe_text(const Recipe& recipe) {
     const bool bare = step.options.members.empty();
     text += fmt::format("  - {}{}\n", quoted(step.name), bare ? "" : ": " + flow(step.options));
   }
+  if (const auto& fallback = recipe.fallback)
+    text += fmt::format("fallback: {{to: {}, budget: {:.6g}}}\n", quoted(fallback->scheme),
+                        fallback->budget);
   if (recipe.activations)
     text += fmt::format("activations: {}\n", activation_name(*recipe.activations));
   if (!recipe.kv.empty()) text += fmt::format("kv: {}\n", recipe.kv);

@@ -67,6 +67,8 @@ void SlabWriter::write_slice(const Place& place, const Rounder& rounder, UnitRes
     const std::int64_t count = std::min(step, shape.rows - first);
     const MatrixView<float> rows = floats_.resize(count, shape.cols);
     read_rows(runtime_, {map_.checkpoint().path(), place.unit, place.slice}, source, first, rows);
+    if (place.unit.unit.layer < 0)
+      for (const auto& change : steps_) change->transform_rows(place.unit, rows);
     QuantizedTensor made = allocate_tensor({count, shape.cols}, place.unit.scheme);
     try {
       runtime_.parallel(count, kGrain, [&](std::int64_t begin, std::int64_t end) {

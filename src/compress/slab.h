@@ -38,8 +38,8 @@ void add_rounding_error(Runtime& runtime, const QuantizedTensor& made, MatrixVie
 class SlabWriter {
  public:
   SlabWriter(Runtime& runtime, const model::TensorMap& map, io::PlannedSafetensors& file,
-             std::uint64_t slab_bytes)
-      : runtime_(runtime), map_(map), file_(file), slab_bytes_(slab_bytes) {}
+             std::span<const std::unique_ptr<Step>> steps, std::uint64_t slab_bytes)
+      : runtime_(runtime), map_(map), file_(file), steps_(steps), slab_bytes_(slab_bytes) {}
 
   // Writes the tensors of a unit that is rounded already, slice by slice.
   void write_made(const PlannedUnit& unit, std::span<const QuantizedTensor> slices,
@@ -64,6 +64,7 @@ class SlabWriter {
   Runtime& runtime_;
   const model::TensorMap& map_;
   io::PlannedSafetensors& file_;
+  std::span<const std::unique_ptr<Step>> steps_;  // that transform rows outside of the blocks
   std::uint64_t slab_bytes_;
   Matrix<float> floats_;
 };

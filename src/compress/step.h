@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "calibrate/statistics.h"
-#include "compress/float_pass.h"
 #include "compress/plan.h"
 #include "compress/recipe.h"
 #include "core/runtime.h"
@@ -43,24 +42,25 @@ class Step {
   virtual unsigned transform_statistics() const { return calibrate::kNoStatistics; }
   // Before anything is read: may change schemes through plan.substitute().
   virtual void prepare(Plan& plan) { (void)plan; }
-  // Whether survey() wants samples, and what it does once every step has prepared, before anything
-  // is compressed: it may look at the whole float model, and settle schemes.
-  virtual bool surveys() const { return false; }
-  virtual void survey(const Survey& survey, Plan& plan) { (void)survey, (void)plan; }
+  virtual void prepare_model(Plan&, const model::TensorMap&) {}
   // For each block in order, before its matrices are rounded: changes weights so that the model's
   // function stays (folded scales, rotations) or barely changes (pruning).
   virtual void transform(Runtime&, Block&) {}
+  // Whether transform() turns the basis of the hidden states, without a look at data. Such a step
+  // stands before all others that transform, and does the same to what is outside of the blocks:
+  // hidden states behind the embedding, rows of a matrix, vectors by base name (empty: stays).
+  virtual bool rotates() const { return false; }
+  virtual void transform_states(Runtime&, MatrixView<float>) const {}
+  virtual void transform_rows(const PlannedUnit&, MatrixView<float>) const {}
+  virtual std::vector<float> new_vector(const model::TensorMap&, std::string_view) const {
+    return {};
+  }
   // How to round a matrix; null when this step does not round it. inputs: null without statistics.
   // Matrices that read the same input are asked for one after the other.
   virtual std::unique_ptr<Rounder> rounder(Runtime&, const PlannedUnit&,
                                            const calibrate::LinearStatistics* inputs) {
     (void)inputs;
     return nullptr;
-  }
-  // Memory that rounding the unit takes beside its floats, its codes and its statistics.
-  virtual std::uint64_t work_bytes(const PlannedUnit& unit) const {
-    (void)unit;
-    return 0;
   }
 };
 
@@ -79,9 +79,5 @@ std::vector<std::unique_ptr<Step>> make_steps(Recipe& recipe);
 // --method: names joined by "+", and the steps they are short for. Error: usage, lists what is
 // known.
 std::vector<StepSetting> steps_of_method(std::string_view method);
-
-// --sparsity: gives every step that takes weights out this share ("0.5") or pattern ("2:4"). Error:
-// usage when there is none.
-void set_sparsity(std::vector<StepSetting>& steps, std::string_view text);
 
 }  // namespace farthing::compress

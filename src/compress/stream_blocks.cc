@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <optional>
 
 #include "compress/calibrated_blocks.h"
 #include "compress/slab.h"
@@ -41,7 +42,7 @@ class ShardStream {
   std::vector<UnitResult> write(const Shard& shard, io::PlannedSafetensors& file) {
     std::vector<UnitResult> results;
     std::size_t tensor = 0;
-    SlabWriter slabs(job_.runtime, job_.map, file, job_.slab_bytes);
+    SlabWriter slabs(job_.runtime, job_.map, file, job_.steps, job_.slab_bytes);
     for (const Piece& piece : shard.pieces) {
       FinishedBlock block;
       const bool calibrated = job_.calibrated != nullptr && piece.layer >= 0;
@@ -50,6 +51,8 @@ class ShardStream {
         if (item.copied != nullptr) {
           if (const QuantizedTensor* changed = changed_vector(block, item.copied->name))
             file.write(tensor++, 0, changed->parts[0].view());
+          else if (const auto made = outside_vector(*item.copied); made && piece.layer < 0)
+            file.write(tensor++, 0, made->parts[0].view());
           else
             copy(*item.copied, tensor++, file);
           report(weights_of(item));
@@ -87,6 +90,21 @@ class ShardStream {
     if (found == block.vectors.end() && name.ends_with(".weight"))
       found = block.vectors.find(std::string(name.substr(0, name.size() - 7)));
     return found == block.vectors.end() ? nullptr : &found->second;
+  }
+
+  // What a step makes of a vector outside of the blocks, in the type that the file has.
+  std::optional<QuantizedTensor> outside_vector(const io::TensorInfo& tensor) const {
+    std::string base = tensor.name;
+    if (base.ends_with(".weight")) base.resize(base.size() - 7);
+    for (const auto& step : job_.steps) {
+      const std::vector<float> values = step->new_vector(job_.map, base);
+      if (values.empty()) continue;
+      const auto stored = job_.map.checkpoint().matrix(base).value();
+      QuantizedTensor made = allocate_tensor(stored.shape, stored.scheme);
+      made.format->quantize(made, 0, {values.data(), 1, std::ssize(values)}, {});
+      return made;
+    }
+    return std::nullopt;
   }
 
   static const FinishedMatrix& finished_matrix(const FinishedBlock& block,

@@ -9,6 +9,10 @@ void OverlayCheckpoint::put(const std::string& base, int slice, QuantizedTensor 
   replaced_.insert_or_assign({base, slice}, Replaced{std::move(tensor), activations});
 }
 
+void OverlayCheckpoint::drop(const std::string& base) {
+  std::erase_if(replaced_, [&](const auto& entry) { return entry.first.first == base; });
+}
+
 const OverlayCheckpoint::Replaced* OverlayCheckpoint::replaced(std::string_view base,
                                                                int slice) const {
   const auto found = replaced_.find(std::pair(std::string(base), slice));

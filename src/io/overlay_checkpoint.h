@@ -18,6 +18,8 @@ class OverlayCheckpoint final : public Checkpoint {
   // activations: of the linear that it is; nullopt: as below.
   void put(const std::string& base, int slice, QuantizedTensor tensor,
            std::optional<ActivationScheme> activations = std::nullopt);
+  // A tensor is as below again, all its slices.
+  void drop(const std::string& base);
   // Everything is as below again.
   void clear() { replaced_.clear(); }
 

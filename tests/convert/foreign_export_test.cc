@@ -62,8 +62,8 @@ INSTANTIATE_TEST_SUITE_P(All, ForeignExport,
                                          Case{"gptq-8-bit", "gptq", false},
                                          Case{"gptq-v2-asym", "gptq", true},
                                          Case{"awq", "awq", true}),
-                         [](const auto& info) {
-                           std::string name = info.param.golden;
+                         [](const auto& one) {
+                           std::string name = one.param.golden;
                            std::ranges::replace(name, '-', '_');
                            return name;
                          });

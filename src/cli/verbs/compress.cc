@@ -22,7 +22,7 @@ namespace {
 struct Options {
   Common common;
   std::vector<std::string> places;  // MODEL OUT, or OUT when the recipe names the model
-  std::string preset, scheme, method, sparsity, head, embedding, activations, kv, recipe,
+  std::string preset, scheme, method, head, embedding, activations, kv, recipe, fallback,
       memory_limit, shard_size;
   std::vector<std::string> layers, texts;
   std::string sweep, eval_text;
@@ -51,8 +51,7 @@ std::uint64_t parse_bytes(const std::string& text, std::string_view option) {
 
 compress::Recipe make_recipe(const Options& o) {
   const bool has_rules = !o.layers.empty() || !o.head.empty() || !o.embedding.empty();
-  // Pruning alone leaves the weights in the type that they have.
-  if (o.recipe.empty() && o.scheme.empty() && o.preset.empty() && !has_rules && o.sparsity.empty())
+  if (o.recipe.empty() && o.scheme.empty() && o.preset.empty() && !has_rules)
     usage_error(
         "compress needs --preset (fast, balanced, best), --scheme (w4g64, w8g32, ...), rules of "
         "its own (--layers) or a --recipe");
@@ -72,12 +71,12 @@ compress::Recipe make_recipe(const Options& o) {
   if (!o.method.empty())
     for (compress::StepSetting& step : compress::steps_of_method(o.method))
       recipe.steps.push_back(std::move(step));
-  if (!o.sparsity.empty()) compress::set_sparsity(recipe.steps, o.sparsity);
   if (!o.activations.empty()) recipe.activations = parse_activation_mode(o.activations);
   if (!o.kv.empty()) {
     compress::check_kv_name(o.kv, "--kv");
     recipe.kv = o.kv;
   }
+  if (!o.fallback.empty()) recipe.fallback = compress::parse_fallback(o.fallback, "--fallback");
   if (o.seed >= 0) recipe.seed = o.seed;
   if (!recipe.calibration && (!o.texts.empty() || o.samples > 0 || o.length > 0))
     recipe.calibration.emplace();
@@ -258,11 +257,7 @@ void add_compress(CLI::App& verb) {
   verb.add_option(
       "--method", o.method,
       "How to compress: rtn (default; the same as search), minmax, shrink, search, hqq, smooth, "
-      "awq, gptq, gptaq; magnitude, wanda, wanda-owl, sparsegpt, sparsegpt-owl take weights out; "
-      "several joined, as awq+gptq or wanda+gptq");
-  verb.add_option("--sparsity", o.sparsity,
-                  "What a pruning method takes out: a share of the weights (0.5), or all but N of "
-                  "every M inputs (2:4, 4:8)");
+      "awq, gptq, gptaq; several joined, as awq+gptq");
   verb.add_option("--layers", o.layers,
                   "NAME=SCHEME or re:EXPRESSION=SCHEME for some matrices; the last match counts")
       ->expected(1)
@@ -272,6 +267,10 @@ void add_compress(CLI::App& verb) {
   verb.add_option("--activations", o.activations,
                   "Activation mode of all linears: fp32, bf16, int16 or int8 (default: int16 for "
                   "weights above 5 bits, else int8)");
+  verb.add_option(
+      "--fallback", o.fallback,
+      "SCHEME=SHARE, as in bf16=0.1: the matrices whose rounding costs most, measured on "
+      "the calibration data, keep that scheme, up to this share of the blocks' weights");
   verb.add_option("--kv", o.kv, "Key-value cache to record: bf16, fp16 (default), int8 or int4");
   verb.add_option("--recipe", o.recipe, "A recipe (YAML) instead of --scheme and --method");
   verb.add_flag("--portable,!--no-portable", o.portable,

@@ -19,15 +19,11 @@ constexpr std::array kMethods = {
     Method{"shrink", "rtn", "range", "shrink"},
     Method{"minmax", "rtn", "range", "minmax"},
     Method{"hqq", "hqq", "", ""},
+    Method{"rotate", "rotate", "", ""},
     Method{"smooth", "smooth", "", ""},
     Method{"awq", "awq", "", ""},
     Method{"gptq", "gptq", "", ""},
     Method{"gptaq", "gptq", "asymmetric_calibration", "0.25"},
-    Method{"magnitude", "magnitude", "", ""},
-    Method{"wanda", "wanda", "", ""},
-    Method{"wanda-owl", "wanda", "ratios", "owl"},
-    Method{"sparsegpt", "sparsegpt", "", ""},
-    Method{"sparsegpt-owl", "sparsegpt", "ratios", "owl"},
 };
 
 Setting option(std::string_view key, std::string_view value, const std::string& where) {
@@ -69,9 +65,8 @@ StepSetting step_of(std::string_view name) {
 }  // namespace
 
 std::span<const StepRow> step_table() {
-  static const std::array kTable = {
-      round_to_nearest_step(), hqq_step(),   smooth_step(),   awq_step(), gptq_step(),
-      magnitude_step(),        wanda_step(), sparsegpt_step()};
+  static const std::array kTable = {round_to_nearest_step(), hqq_step(), rotate_step(),
+                                    smooth_step(),           awq_step(), gptq_step()};
   return kTable;
 }
 
@@ -87,6 +82,11 @@ std::vector<std::unique_ptr<Step>> make_steps(Recipe& recipe) {
                 setting.where, setting.name, rounding->name);
     if (row.rounds) rounding = &setting;
     steps.push_back(row.make(setting.options));
+    if (steps.back()->rotates() && std::ranges::any_of(steps, [&](const auto& step) {
+          return step != steps.back() && step->transforms();
+        }))
+      bad_input("{}: {} must stand before all steps that change weights", setting.where,
+                setting.name);
   }
   if (rounding == nullptr) {
     StepSetting nearest{"rtn", {}, "the default"};
@@ -108,25 +108,6 @@ std::vector<StepSetting> steps_of_method(std::string_view name) {
     begin = end + 1;
   }
   return steps;
-}
-
-void set_sparsity(std::vector<StepSetting>& steps, std::string_view text) {
-  bool found = false;
-  for (StepSetting& step : steps) {
-    const StepRow& row = find_step(step);
-    if (std::find(row.keys.begin(), row.keys.end(), "sparsity") == row.keys.end()) continue;
-    found = true;
-    Setting value = option("sparsity", text, "--sparsity");
-    if (step.options.kind != Setting::Kind::kMap)
-      step.options = std::move(value);
-    else
-      step.options.members.insert(step.options.members.begin(), value.members.front());
-  }
-  if (!found)
-    usage_error(
-        "--sparsity {}: no step takes weights out; add one to --method: magnitude, wanda, "
-        "wanda-owl, sparsegpt, sparsegpt-owl",
-        printable(text));
 }
 
 }  // namespace farthing::compress

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "compress/step.h"
-#include "compress/sweep.h"
 #include "formats/format.h"
 
 namespace farthing::compress {
@@ -12,9 +11,7 @@ StepRow hqq_step();               // hqq.cc
 StepRow smooth_step();            // smooth.cc
 StepRow awq_step();               // awq.cc
 StepRow gptq_step();              // gptq.cc
-StepRow magnitude_step();         // magnitude.cc
-StepRow wanda_step();             // wanda.cc
-StepRow sparsegpt_step();         // sparsegpt.cc
+StepRow rotate_step();            // rotate.cc
 
 // What steps share with round_to_nearest.cc.
 std::unique_ptr<Rounder> nearest_rounder(RoundMethod method);
@@ -23,10 +20,5 @@ RoundMethod range_of(const Setting& setting, std::string_view step);
 // The index of one of the names. Error: bad input, naming `what` and the names.
 std::size_t choice_of(const Setting& setting, std::string_view what,
                       std::span<const std::string_view> names);
-
-struct BlockMatrix;
-// Takes weights out of a matrix by |w_ij| sqrt(square_j), or by |w_ij| when square is empty.
-void prune_matrix(Runtime& runtime, BlockMatrix& matrix, std::span<const float> square,
-                  const Sparsity& sparsity, Compare compare);
 
 }  // namespace farthing::compress

@@ -1,0 +1,50 @@
+// Matrices whose rounding costs most keep more bits.
+#include <gmock/gmock.h>
+
+#include "io/json.h"
+#include "tests/cli/process.h"
+#include "tests/compress/tiny_llama.h"
+
+namespace farthing::cli {
+namespace {
+
+using testing::HasSubstr;
+
+const std::string kDemo = std::string(FARTHING_SOURCE_DIR) + "/models/demo/books-llama-8m";
+
+Outcome compress(const std::string& out, const std::string& fallback,
+                 std::vector<std::string> more = {}) {
+  std::vector<std::string> arguments = {"compress", kDemo,        out,     "--scheme",
+                                        "w3g32",    "--samples",  "2",     "--length",
+                                        "64",       "--fallback", fallback};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return farthing(arguments, {});
+}
+
+TEST(Fallback, KeepsTheCostliestMatricesWithinItsBudget) {
+  const io::TempDir dir;
+  const std::string json = dir.path("report.json");
+  const Outcome ran = compress(dir.path("out"), "w8g32=0.1", {"--json", json});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr("fallback: model.layers.0.mlp.down_proj to w8g32, cost"));
+  std::ifstream file(json);
+  const Json report = Json::parse(file);
+  double all = 0, kept = 0;
+  for (const Json& layer : report["layers"]) {
+    if (layer["scheme"] == "bf16") continue;  // embedding and head
+    all += layer["weights"].get<double>();
+    if (layer["scheme"] == "w8g32") kept += layer["weights"].get<double>();
+  }
+  EXPECT_GT(kept, 0.05 * all);
+  EXPECT_LE(kept, 0.1 * all);
+  EXPECT_THAT(report["recipe"].get<std::string>(), HasSubstr("fallback: {to: w8g32, budget: 0.1}"));
+}
+
+TEST(Fallback, RefusesWhatIsNoShare) {
+  const io::TempDir dir;
+  for (const char* wrong : {"bf16=0", "bf16=1.5", "bf16=x", "bf16=", "bf17=0.1"})
+    EXPECT_EQ(compress(dir.path("out"), wrong).code, 2) << wrong;
+}
+
+}  // namespace
+}  // namespace farthing::cli

@@ -1,0 +1,115 @@
+// Rotations keep the model: its logits, through embedding, blocks, final norm and head.
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "compress/compress.h"
+#include "compress/rotation.h"
+#include "compress/step.h"
+#include "model/model.h"
+#include "tests/compress/tiny_llama.h"
+
+namespace farthing::compress {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+
+TEST(Rotation, IsOrthogonalAndTheSameDownColumns) {
+  Runtime runtime(2);
+  Random random(5);
+  const Rotation rotation(24, 64, random);  // blocks of 8
+  EXPECT_EQ(rotation.block(), 8);
+  Matrix<float> unit(24, 24), turned(24, 24);
+  std::fill_n(unit.view().data, 24 * 24, 0.0f);
+  for (std::int64_t i = 0; i < 24; ++i) unit.view().row_data(i)[i] = 1;
+  std::copy_n(unit.view().data, 24 * 24, turned.view().data);
+  rotation.rotate_rows(runtime, unit.view());       // I R
+  rotation.rotate_columns(runtime, turned.view());  // R^T I
+  for (std::int64_t i = 0; i < 24; ++i)
+    for (std::int64_t j = 0; j < 24; ++j) {
+      EXPECT_EQ(unit.view().row_data(i)[j], turned.view().row_data(j)[i]);
+      double dot = 0;
+      for (std::int64_t k = 0; k < 24; ++k)
+        dot += double(unit.view().row_data(i)[k]) * double(unit.view().row_data(j)[k]);
+      EXPECT_NEAR(dot, i == j ? 1 : 0, 1e-6);
+    }
+}
+
+std::vector<float> logits_of(const std::string& path) {
+  Runtime runtime(2);
+  const auto checkpoint = io::Checkpoint::open(path);
+  model::LoadOptions options;
+  options.activations = ActivationMode::kF32;
+  const auto model = model::Model::load(runtime, *checkpoint, options);
+  const std::vector<cache::Token> tokens = {1, 5, 9, 33, 2, 8, 100, 4};
+  cache::PagedKv kv = model->make_cache(kernels::KvType::kF32);
+  const cache::SequenceSlice slice{kv.open(), 0, 8, 0};
+  std::vector<std::int64_t> rows(8);
+  std::iota(rows.begin(), rows.end(), 0);
+  std::vector<float> all;
+  model->forward(runtime, {tokens, {&slice, 1}, rows}, kv,
+                 [&](std::int64_t, MatrixView<const float> logits) {
+                   all.insert(all.end(), logits.data, logits.data + logits.rows * logits.cols);
+                 });
+  return all;
+}
+
+CompressReport rotate(const std::string& model, const std::string& out, const std::string& steps) {
+  Runtime runtime(2);
+  SilentProgress progress;
+  const auto checkpoint = io::Checkpoint::open(model);
+  Recipe recipe =
+      parse_recipe("layers: [{match: \"re:.*\", scheme: fp32}]\nsteps: [" + steps + "]", "test");
+  recipe.layers.push_back(make_rule("model.embed_tokens", "fp32", "test"));
+  recipe.layers.push_back(make_rule("lm_head", "fp32", "test"));
+  return compress(runtime, *checkpoint, out, std::move(recipe), {}, progress);
+}
+
+double distance(const std::vector<float>& a, const std::vector<float>& b) {
+  EXPECT_EQ(a.size(), b.size());
+  double wrong = 0, all = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    wrong += std::pow(double(a[i]) - double(b[i]), 2);
+    all += std::pow(double(a[i]), 2);
+  }
+  return wrong / all;
+}
+
+TEST(Rotate, KeepsTheLogits) {
+  const io::TempDir dir;
+  const std::string model = TinyLlama{}.write(dir);
+  for (const std::string steps :
+       {"rotate", "rotate: {residual: false}", "rotate: {heads: false}"}) {
+    SCOPED_TRACE(steps);
+    const std::string out = dir.path("out" + std::to_string(steps.size()));
+    rotate(model, out, steps.find(':') == std::string::npos ? steps : "{" + steps + "}");
+    const double wrong = distance(logits_of(model), logits_of(out));
+    EXPECT_LT(wrong, 1e-9);
+    EXPECT_GT(wrong, 0);  // the numbers did change
+  }
+}
+
+TEST(Rotate, UntiesATiedHeadAndSaysSo) {
+  const io::TempDir dir;
+  TinyLlama tiny;
+  tiny.tied = true;
+  const std::string model = tiny.write(dir);
+  const CompressReport report = rotate(model, dir.path("out"), "rotate");
+  EXPECT_THAT(report.notes, Contains(HasSubstr("lm_head becomes a matrix of its own")));
+  const auto made = io::Checkpoint::open(dir.path("out"));
+  EXPECT_NE(made->find("lm_head.weight"), nullptr);
+  EXPECT_EQ(made->config()["tie_word_embeddings"], false);
+  EXPECT_LT(distance(logits_of(model), logits_of(dir.path("out"))), 1e-9);
+}
+
+TEST(Rotate, StandsFirst) {
+  const io::TempDir dir;
+  const std::string model = TinyLlama{}.write(dir);
+  EXPECT_COMPLAINT(kBadInput, "must stand before",
+                   rotate(model, dir.path("out"), "smooth, rotate"));
+}
+
+}  // namespace
+}  // namespace farthing::compress
