@@ -18,11 +18,15 @@ void add_calibrate(CLI::App& verb);
 void add_chat(CLI::App& verb);
 void add_compress(CLI::App& verb);
 void add_convert(CLI::App& verb);
+void add_diff(CLI::App& verb);
 void add_eval(CLI::App& verb);
 void add_generate(CLI::App& verb);
 void add_inspect(CLI::App& verb);
 void add_logits(CLI::App& verb);
 void add_render(CLI::App& verb);
+void add_sensitivity(CLI::App& verb);
 void add_tokenize(CLI::App& verb);
+void add_tune(CLI::App& verb);
+void add_verify(CLI::App& verb);
 
 }  // namespace farthing::cli

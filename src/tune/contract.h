@@ -1,0 +1,58 @@
+// The accuracy contract of an artefact: the floor that was promised and the measurement that proved
+// it, in farthing.json. It holds qualities only, which are the same on every run; speeds belong to
+// a machine.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "evaluate/divergence.h"
+#include "io/json.h"
+
+namespace farthing::tune {
+
+struct Floors {
+  std::optional<double> max_kld;                  // nats, mean over positions
+  std::optional<double> max_perplexity_increase;  // 0.01: one per cent above the reference's
+  std::optional<double> min_top1;                 // share of positions with the same best token
+  bool any() const { return max_kld || max_perplexity_increase || min_top1; }
+};
+
+// One floor against a measurement. A floor holds when the end of the one-sided 95 % interval of the
+// mean (normal, positions taken as independent) is within it.
+struct FloorCheck {
+  std::string name;  // "kld", "perplexity_increase", "top1_agreement"
+  double limit = 0, value = 0, worst = 0;
+  bool holds = false;
+  // By what factor the mean KL may grow until the floor is reached; below 1: must shrink. KL and
+  // the logarithm of perplexity grow alike, the share of changed tokens as the root of KL.
+  double room = 1;
+};
+std::vector<FloorCheck> check_floors(const Floors& floors, const evaluate::TextResult& result);
+bool all_hold(const std::vector<FloorCheck>& checks);
+std::string check_text(const FloorCheck& check);  // a line
+
+Json quality_json(const evaluate::TextResult& result);
+
+struct ContractFacts {
+  Floors floors;
+  std::string source_sha256;  // of the reference
+  std::string kv;             // of the artefact
+  std::string isa;
+};
+Json contract_json(const ContractFacts& facts, const evaluate::EvalText& text,
+                   const evaluate::TextResult& result);
+// Writes the contract into the farthing.json of an artefact. Error: bad input, out of resources.
+void write_contract(const std::string& artefact, const Json& contract);
+
+// What a contract of a file says. Error: bad input for numbers that are none.
+struct Contract {
+  Floors floors;
+  std::string source_sha256, text_name, text_sha256;
+  std::int64_t context = 0, windows = 0;
+  double kld = 0;  // as it was proven
+};
+Contract parse_contract(const Json& json, std::string_view where);
+
+}  // namespace farthing::tune

@@ -1,0 +1,127 @@
+#include "tune/diff.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/text.h"
+#include "formats/format.h"
+#include "io/artefact.h"
+#include "model/tensor_map.h"
+
+namespace farthing::tune {
+namespace {
+
+constexpr std::int64_t kRows = 64;  // as floats at a time
+
+struct Side {
+  explicit Side(const io::Checkpoint& from)
+      : checkpoint(from),
+        architecture(model::architecture_of(from)),
+        config(model::config_of(architecture, from)),
+        map(architecture, config, from) {
+    if (const auto text = from.text_file(io::kArtefactFile))
+      artefact = io::parse_artefact(*text, printable(from.path(), 400));
+  }
+  const io::Checkpoint& checkpoint;
+  const model::Architecture& architecture;
+  model::ModelConfig config;
+  model::TensorMap map;
+  std::optional<io::Artefact> artefact;
+
+  DiffSide describe(const model::TensorUnit& unit, const QuantizedTensor& tensor) const {
+    DiffSide side{.scheme = scheme_name(tensor.scheme),
+                  .activations = {},
+                  .bytes = tensor.bytes(),
+                  .error = {}};
+    if (const auto fixed = checkpoint.activations(unit.base))
+      side.activations = activation_name(fixed->mode);
+    if (artefact)
+      if (const io::ArtefactLayer* layer = artefact->find(unit.base)) side.error = layer->error;
+    return side;
+  }
+};
+
+// Sums of (a - b)^2 and a^2.
+std::pair<double, double> distance(Runtime& runtime, const QuantizedTensor& a,
+                                   const QuantizedTensor& b) {
+  std::vector<std::pair<double, double>> sums(
+      static_cast<std::size_t>((a.shape.rows + kRows - 1) / kRows));
+  runtime.parallel(a.shape.rows, kRows, [&](std::int64_t begin, std::int64_t end) {
+    Matrix<float> x, y;
+    for (std::int64_t first = begin; first < end; first += kRows) {
+      const std::int64_t rows = std::min(kRows, end - first);
+      const auto p = x.resize(rows, a.shape.cols), q = y.resize(rows, a.shape.cols);
+      a.format->dequantize(a, first, p);
+      b.format->dequantize(b, first, q);
+      auto& [difference, magnitude] = sums[static_cast<std::size_t>(first / kRows)];
+      for (std::int64_t i = 0; i < rows * a.shape.cols; ++i) {
+        const double d = static_cast<double>(p.data[i]) - static_cast<double>(q.data[i]);
+        difference += d * d;
+        magnitude += static_cast<double>(p.data[i]) * static_cast<double>(p.data[i]);
+      }
+    }
+  });
+  std::pair<double, double> all;
+  for (const auto& [difference, magnitude] : sums) all.first += difference, all.second += magnitude;
+  return all;
+}
+
+std::uint64_t all_bytes(const io::Checkpoint& checkpoint) {
+  std::uint64_t sum = 0;
+  for (const io::TensorInfo& tensor : checkpoint.tensors()) sum += tensor.bytes.size();
+  return sum;
+}
+
+// Norms and biases: all that is one row and no part of a matrix.
+std::vector<std::string> changed_vectors(const Side& a, const Side& b) {
+  std::vector<std::string> changed;
+  for (const io::TensorInfo& tensor : a.checkpoint.tensors()) {
+    const bool is_vector = tensor.shape.size() == 1 &&
+                           (tensor.name.ends_with("norm.weight") || tensor.name.ends_with(".bias"));
+    if (!is_vector) continue;
+    const io::TensorInfo* other = b.checkpoint.find(tensor.name);
+    if (other == nullptr || other->dtype != tensor.dtype ||
+        !std::ranges::equal(other->bytes, tensor.bytes))
+      changed.push_back(tensor.name);
+  }
+  return changed;
+}
+
+}  // namespace
+
+Diff compare_models(Runtime& runtime, const io::Checkpoint& a, const io::Checkpoint& b,
+                    Progress& progress) {
+  const Side one(a), two(b);
+  const auto units = one.map.linears(), others = two.map.linears();
+  if (units.size() != others.size())
+    bad_input("{} has {} matrices and {} has {}; only models of one architecture can be compared",
+              printable(a.path(), 400), units.size(), printable(b.path(), 400), others.size());
+  Diff diff{.layers = {},
+            .changed_vectors = changed_vectors(one, two),
+            .bytes_a = all_bytes(a),
+            .bytes_b = all_bytes(b)};
+  for (std::size_t i = 0; i < units.size(); ++i) {
+    if (progress.cancelled()) throw Error(Fault::kInterrupted, "interrupted");
+    const QuantizedTensor x = one.map.load(units[i]), y = two.map.load(others[i]);
+    if (x.shape.rows != y.shape.rows || x.shape.cols != y.shape.cols)
+      bad_input("{} is {} x {} in {} and {} x {} in {}; only models of one shape can be compared",
+                printable(units[i].base), x.shape.rows, x.shape.cols, printable(a.path(), 400),
+                y.shape.rows, y.shape.cols, printable(b.path(), 400));
+    const auto [difference, magnitude] = distance(runtime, x, y);
+    const bool first = diff.layers.empty() || diff.layers.back().name != units[i].base;
+    if (first)
+      diff.layers.push_back({.name = units[i].base,
+                             .a = one.describe(units[i], x),
+                             .b = two.describe(others[i], y),
+                             .distance = magnitude > 0 ? difference / magnitude : 0});
+    else  // a further expert of one tensor: the worst of them counts
+      diff.layers.back().distance =
+          std::max(diff.layers.back().distance, magnitude > 0 ? difference / magnitude : 0);
+    a.release(x);
+    b.release(y);
+    progress.update("matrices", static_cast<std::int64_t>(i) + 1, std::ssize(units));
+  }
+  return diff;
+}
+
+}  // namespace farthing::tune

@@ -1,0 +1,389 @@
+#include "tune/search.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "core/error.h"
+#include "core/sha256.h"
+#include "core/text.h"
+#include "formats/format.h"
+#include "io/durable_file.h"
+#include "io/overlay_checkpoint.h"
+
+namespace farthing::tune {
+namespace {
+
+constexpr double kSafety = 0.97;      // of a floor that a corrected mix aims at
+constexpr double kNearEnough = 1.06;  // room below a floor that is worth no further round
+
+// The options of the problem are the offered alternatives in their order.
+std::vector<std::size_t> offered(const Space& space, std::size_t unit) {
+  std::vector<std::size_t> all;
+  for (std::size_t a = 0; a < space.alternatives(space.units()[unit]).size(); ++a)
+    if (space.offers({unit, a})) all.push_back(a);
+  return all;
+}
+
+double stored_bytes(const io::Checkpoint& checkpoint) {
+  double sum = 0;
+  for (const io::TensorInfo& tensor : checkpoint.tensors())
+    sum += static_cast<double>(tensor.bytes.size());
+  return sum;
+}
+
+std::string limit_text(const TuneOptions& o) {
+  std::vector<std::string> parts;
+  if (o.max_bytes < kNoLimit)
+    parts.push_back(human_bytes(static_cast<std::uint64_t>(o.max_bytes)) + " of weights");
+  if (o.max_memory < kNoLimit)
+    parts.push_back(human_bytes(static_cast<std::uint64_t>(o.max_memory)) + " of memory");
+  if (o.max_ms < kNoLimit) parts.push_back(fmt::format("{:.3f} ms a token", o.max_ms));
+  std::string text;
+  for (const std::string& part : parts) text += (text.empty() ? "" : " and ") + part;
+  return text;
+}
+
+}  // namespace
+
+void check_options(const TuneOptions& o) {
+  const bool limits = o.max_bytes < kNoLimit || o.max_memory < kNoLimit || o.max_ms < kNoLimit;
+  if (!o.floors.any() && !limits)
+    usage_error(
+        "tune needs a floor (--max-kld, --max-perplexity-increase, --min-top1) or a limit "
+        "(--max-bytes, --max-memory, --max-ms)");
+  const auto positive = [](std::optional<double> value, std::string_view name) {
+    if (value && !(*value > 0 && std::isfinite(*value)))
+      usage_error("{} must be above 0; got {}", name, *value);
+  };
+  positive(o.floors.max_kld, "--max-kld");
+  positive(o.floors.max_perplexity_increase, "--max-perplexity-increase");
+  positive(o.floors.min_top1, "--min-top1");
+  if (o.floors.min_top1 && *o.floors.min_top1 >= 1)
+    usage_error("--min-top1 must be below 1, which no rounding keeps; got {}", *o.floors.min_top1);
+  if (!(o.max_bytes > 0 && o.max_memory > 0 && o.max_ms > 0))
+    usage_error("--max-bytes, --max-memory and --max-ms must be above 0");
+}
+
+Search::Search(Study& study, CostModel& costs, TuneOptions options)
+    : study_(study),
+      options_(std::move(options)),
+      times_((study.measure(Effort::kScreen), *study.space), costs, options_.workload) {
+  if (!options_.floors.any()) options_.objective = Measure::kLoss;
+  double units = 0;
+  for (std::size_t u = 0; u < study.space->units().size(); ++u)
+    units += static_cast<double>(study.space->bytes({u, 0}));
+  other_bytes_ = std::max(0.0, stored_bytes(study.checkpoint) - units);
+  measure_rest();
+}
+
+// What a pass takes beyond its linears: a whole model runs with the fastest alternative everywhere.
+void Search::measure_rest() {
+  const Space& space = *study_.space;
+  Mix mix(space.units().size(), 0);
+  for (std::size_t u = 0; u < mix.size(); ++u)
+    for (const std::size_t a : offered(space, u))
+      if (!space.units()[u].is_cache() && times_.seconds({u, a}) < times_.seconds({u, mix[u]}))
+        mix[u] = a;
+  io::OverlayCheckpoint overlay(study_.checkpoint);
+  for (std::size_t u = 0; u < mix.size(); ++u) {
+    if (space.units()[u].is_cache() || mix[u] == 0) continue;
+    for (const std::size_t member : space.units()[u].members) {
+      const auto& slices = study_.weights->at(member, mix[u]);
+      for (std::size_t s = 0; s < slices.size(); ++s)
+        overlay.put(space.planned(member, mix[u]).base, static_cast<int>(s),
+                    borrow_tensor(slices[s]), space.planned(member, mix[u]).activations);
+    }
+  }
+  const auto model = model::Model::load(study_.runtime, overlay);
+  const bool has_cache = space.units().back().is_cache();
+  const std::size_t caches =
+      has_cache ? space.alternatives(space.units().back()).size() : std::size_t{1};
+  for (std::size_t c = 0; c < caches; ++c) {
+    if (study_.progress.cancelled()) throw Error(Fault::kInterrupted, "interrupted");
+    const auto kv =
+        has_cache ? *space.alternative({space.units().size() - 1, c}).kv : kernels::KvType::kF16;
+    times_.set_rest(mix, c, time_model(study_.runtime, *model, kv, options_.workload));
+  }
+}
+
+Problem Search::problem(double loss_limit) const {
+  const Space& space = *study_.space;
+  Problem p;
+  for (std::size_t u = 0; u < space.units().size(); ++u) {
+    p.units.emplace_back();
+    for (const std::size_t a : offered(space, u))
+      p.units.back().push_back({study_.table->kld({u, a}), times_.seconds({u, a}),
+                                static_cast<double>(space.bytes({u, a})), times_.memory({u, a})});
+  }
+  p.objective = options_.objective;
+  at(p.limits, Measure::kLoss) = loss_limit;
+  at(p.limits, Measure::kBytes) = options_.max_bytes - other_bytes_;
+  at(p.limits, Measure::kMemory) = options_.max_memory - other_bytes_;
+  at(p.limits, Measure::kTime) = options_.max_ms * options_.workload.tokens() / 1e3;
+  return p;
+}
+
+Mix Search::mix_of(const Problem& problem, const std::vector<std::size_t>& picks) const {
+  Mix mix;
+  for (std::size_t u = 0; u < problem.units.size(); ++u)
+    mix.push_back(offered(*study_.space, u)[picks[u]]);
+  return mix;
+}
+
+Outcome Search::expect(const Mix& mix) const {
+  Outcome o{.ms = times_.milliseconds_a_token(mix), .bytes = other_bytes_, .memory = other_bytes_};
+  for (std::size_t u = 0; u < mix.size(); ++u) {
+    o.kld += correction_ * study_.table->kld({u, mix[u]});
+    o.bytes += static_cast<double>(study_.space->bytes({u, mix[u]}));
+    o.memory += times_.memory({u, mix[u]});
+  }
+  return o;
+}
+
+// The sum of KL divergences that the floors leave, before anything whole was measured: where the
+// reference is right the loss grows by the KL itself, and every hundredth of KL turns about one
+// token in twenty (measured on small models; a round corrects it).
+double Search::first_limit() const {
+  double limit = kNoLimit;
+  if (options_.floors.max_kld) limit = std::min(limit, *options_.floors.max_kld);
+  if (options_.floors.max_perplexity_increase)
+    limit = std::min(limit, std::log1p(*options_.floors.max_perplexity_increase));
+  if (options_.floors.min_top1)
+    limit = std::min(limit, 4 * std::pow(1 - *options_.floors.min_top1, 2));
+  return limit;
+}
+
+void Search::refuse(double loss_limit) const {
+  Problem free = problem(loss_limit);
+  const Values limits = free.limits;
+  const auto least = [&](Measure m, bool under_loss) {
+    Problem p = free;
+    p.limits.fill(kNoLimit);
+    if (under_loss) at(p.limits, Measure::kLoss) = at(limits, Measure::kLoss);
+    p.objective = m;
+    return allocate(p);
+  };
+  const auto shown = [&](const Assignment& a) {
+    return fmt::format(
+        "{} of weights, {} of memory and {:.3f} ms a token",
+        human_bytes(static_cast<std::uint64_t>(at(a.totals, Measure::kBytes) + other_bytes_)),
+        human_bytes(static_cast<std::uint64_t>(at(a.totals, Measure::kMemory) + other_bytes_)),
+        1e3 * at(a.totals, Measure::kTime) / options_.workload.tokens());
+  };
+  const Assignment exact = least(Measure::kLoss, false);
+  if (at(exact.totals, Measure::kLoss) > loss_limit)
+    unsupported(
+        "the floor cannot be reached: the least KL divergence of these alternatives is {:.3g}, and "
+        "the floor leaves {:.3g}; it would cost {}; lower the floor or leave the cache out "
+        "(--caches \"\")",
+        correction_ * at(exact.totals, Measure::kLoss), correction_ * loss_limit, shown(exact));
+  Problem budget = free;
+  budget.objective = Measure::kLoss;
+  at(budget.limits, Measure::kLoss) = kNoLimit;
+  const Assignment within_limits = allocate(budget);
+  if (!within_limits.feasible) {
+    const Assignment small = least(Measure::kBytes, false), quick = least(Measure::kTime, false);
+    unsupported(
+        "{} cannot be reached with these alternatives: the smallest mix takes {}, the fastest {}; "
+        "name coarser --schemes or raise the limit",
+        limit_text(options_), shown(small), shown(quick));
+  }
+  const Assignment floor =
+      least(options_.max_ms < kNoLimit ? Measure::kTime : Measure::kBytes, true);
+  unsupported(
+      "floor and limits contradict each other: within {} the least KL divergence is {:.4g}, and "
+      "the "
+      "floor leaves {:.4g}; that floor costs at least {}",
+      limit_text(options_), correction_ * at(within_limits.totals, Measure::kLoss),
+      correction_ * loss_limit, shown(floor));
+}
+
+// Allocates, measures the chosen entries that were only read off, and allocates again.
+Mix Search::allocate_within(double loss_limit) {
+  constexpr int kPasses = 4;
+  Mix mix;
+  for (int pass = 0; pass < kPasses; ++pass) {
+    const Problem p = problem(loss_limit);
+    const Assignment found = allocate(p);
+    if (!found.feasible) refuse(loss_limit);
+    mix = mix_of(p, found.picks);
+    std::vector<Swap> wanted;
+    for (std::size_t u = 0; u < mix.size(); ++u)
+      if (!study_.table->at({u, mix[u]}).measured) wanted.push_back({u, mix[u]});
+    if (wanted.empty() || !options_.measured_entries) break;
+    measure_entries(*study_.probe, wanted, *study_.table, *study_.cache, study_.progress);
+  }
+  return mix;
+}
+
+Mix Search::plan() {
+  const double limit = first_limit();
+  Mix mix = allocate_within(limit);
+  for (int pass = 0; pass < 2; ++pass) {
+    double sum = 0;
+    for (std::size_t u = 0; u < mix.size(); ++u) sum += study_.table->kld({u, mix[u]});
+    interaction_ = {.sum = sum, .together = study_.probe->measure(mix)};
+    const double ratio = interaction_.ratio();
+    if (limit == kNoLimit || (ratio < 1.05 && ratio > 0.9)) break;
+    correction_ = ratio;
+    mix = allocate_within(limit / ratio);
+  }
+  return mix;
+}
+
+std::vector<WalkStep> Search::walk(const Mix& mix, int measured_steps) {
+  const Space& space = *study_.space;
+  const bool by_time = options_.objective == Measure::kTime;
+  struct Conversion {
+    Swap swap;
+    double rate;
+  };
+  std::vector<Conversion> order;
+  Mix now(mix.size(), 0);
+  for (std::size_t u = 0; u < mix.size(); ++u) {
+    if (space.units()[u].is_cache()) {
+      now[u] = mix[u];  // there is no uncompressed one among them
+      continue;
+    }
+    if (mix[u] == 0) continue;
+    const Swap swap{u, mix[u]};
+    const double saved =
+        by_time ? times_.seconds({u, 0}) - times_.seconds(swap)
+                : static_cast<double>(space.bytes({u, 0})) - static_cast<double>(space.bytes(swap));
+    order.push_back({swap, study_.table->kld(swap) / std::max(saved, 1e-30)});
+  }
+  std::ranges::stable_sort(order, {}, &Conversion::rate);
+  std::vector<WalkStep> steps;
+  const auto count = std::ssize(order);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const Swap& swap = order[static_cast<std::size_t>(i)].swap;
+    now[swap.unit] = swap.alternative;
+    steps.push_back({.swap = swap, .expected = expect(now), .measured = {}});
+    const bool shown =
+        measured_steps > 0 && (i + 1) * measured_steps / count != i * measured_steps / count;
+    if (shown && i + 1 < count) steps.back().measured = study_.probe->measure(now);
+  }
+  if (!steps.empty()) steps.back().measured = interaction_.together;
+  return steps;
+}
+
+std::vector<std::pair<Mix, Outcome>> Search::frontier(int points) {
+  const Measure cost = options_.objective == Measure::kLoss ? Measure::kBytes : options_.objective;
+  const Problem p = problem(kNoLimit);
+  const HullPath path = hull_path(p, cost);
+  std::vector<std::size_t> picks = path.start;
+  std::vector<std::pair<Mix, Outcome>> all;
+  const auto add = [&] {
+    const Mix mix = mix_of(p, picks);
+    all.emplace_back(mix, expect(mix));
+  };
+  add();
+  double shown = at(path.totals, cost);
+  const double last = path.steps.empty() ? shown : at(path.steps.back().totals, cost);
+  const double stride = (shown - last) / std::max(1, points - 1);
+  for (std::size_t i = 0; i < path.steps.size(); ++i) {
+    const HullStep& step = path.steps[i];
+    picks[step.unit] = step.pick;
+    if (shown - at(step.totals, cost) < stride && i + 1 < path.steps.size()) continue;
+    shown = at(step.totals, cost);
+    add();
+  }
+  return all;
+}
+
+std::unique_ptr<io::Checkpoint> Search::make(const Mix& mix, const std::string& place,
+                                             const std::string& tool_version,
+                                             std::string& recipe_words) {
+  compress::Recipe recipe = study_.options.recipe;
+  apply_mix(*study_.space, mix, recipe);
+  compress::CompressOptions options;
+  options.plan = study_.options.plan;
+  options.replace = true;
+  options.tool_version = tool_version;
+  recipe_words = compress::recipe_text(recipe);
+  compress::compress(study_.runtime, study_.checkpoint, place, recipe, options, study_.progress);
+  return io::Checkpoint::open(place);
+}
+
+Candidate Search::try_mix(const Mix& mix, const std::string& place,
+                          const std::string& tool_version) {
+  Candidate c;
+  c.mix = mix;
+  c.expected = expect(mix);
+  const auto checkpoint = make(mix, place, tool_version, c.recipe);
+  const auto model = model::Model::load(study_.runtime, *checkpoint);
+  const bool has_cache = study_.space->units().back().is_cache();
+  const kernels::KvType kv = has_cache ? *study_.space->alternative({mix.size() - 1, mix.back()}).kv
+                                       : kernels::KvType::kF16;
+  const evaluate::Runner runner{model.get(), kv}, reference{study_.model.get(), study_.kv};
+  c.quality =
+      evaluate::evaluate_text(study_.runtime, runner, &reference, study_.text, study_.progress);
+  c.checks = check_floors(options_.floors, c.quality);
+  const PassTimes times = time_model(study_.runtime, *model, kv, options_.workload);
+  c.measured = {.kld = c.quality.against->kld.mean,
+                .ms = 1e3 * times.request(options_.workload) / options_.workload.tokens(),
+                .bytes = stored_bytes(*checkpoint),
+                .memory = static_cast<double>(model->bytes())};
+  if (has_cache) c.measured.memory += times_.memory({mix.size() - 1, mix.back()});
+  c.holds = all_hold(c.checks) && c.measured.bytes <= options_.max_bytes;
+  return c;
+}
+
+Search::Found Search::find(const std::string& prefix, const std::string& tool_version) {
+  Found found;
+  const auto value = [&](const Candidate& c) {
+    switch (options_.objective) {
+      case Measure::kLoss:
+        return c.measured.kld;
+      case Measure::kTime:
+        return c.expected.ms;  // the same model for all: no noise
+      case Measure::kBytes:
+        return c.measured.bytes;
+      default:
+        return c.measured.memory;
+    }
+  };
+  Mix mix = plan();
+  for (int round = 0; round < options_.rounds; ++round) {
+    std::string words;
+    for (const std::size_t pick : mix) words += fmt::format("{} ", pick);
+    const std::string place = fmt::format("{}-{}", prefix, sha256_hex(words).substr(0, 12));
+    Candidate c = try_mix(mix, place, tool_version);
+    const bool better = c.holds && (!found.best.holds || value(c) < value(found.best));
+    for (const FloorCheck& check : c.checks)
+      study_.progress.note(fmt::format("round {}: {}", round + 1, check_text(check)));
+    study_.progress.note(fmt::format(
+        "round {}: KL {:.5f} (expected {:.5f}), {:.3f} ms a token (expected {:.3f}), {}", round + 1,
+        c.measured.kld, c.expected.kld, c.measured.ms, c.expected.ms,
+        human_bytes(static_cast<std::uint64_t>(c.measured.bytes))));
+    double room = kNoLimit;
+    for (const FloorCheck& check : c.checks) room = std::min(room, check.room);
+    if (better || found.place.empty()) {
+      if (!found.place.empty()) std::filesystem::remove_all(found.place);
+      found.best = c, found.place = place;
+    } else {
+      std::filesystem::remove_all(place);
+    }
+    found.rounds.push_back(c);
+    if (c.checks.empty() || (c.holds && room < kNearEnough)) break;
+    double sum = 0;
+    for (std::size_t u = 0; u < mix.size(); ++u) sum += study_.table->kld({u, mix[u]});
+    if (sum > 0) correction_ = c.measured.kld / sum;
+    const Mix next = allocate_within(sum * room * kSafety);
+    const bool tried = std::ranges::any_of(
+        found.rounds, [&](const Candidate& other) { return other.mix == next; });
+    if (tried) break;
+    mix = next;
+  }
+  if (!found.best.holds) {
+    std::filesystem::remove_all(found.place);
+    unsupported(
+        "after {} rounds no mix holds the floor: the last one has {}; lower the floor, or name "
+        "finer --schemes",
+        found.rounds.size(), check_text(found.rounds.back().checks.front()));
+  }
+  return found;
+}
+
+}  // namespace farthing::tune

@@ -1,0 +1,104 @@
+// The search: measure, allocate, compress, measure the whole, correct, until the floor holds.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tune/allocate.h"
+#include "tune/contract.h"
+#include "tune/study.h"
+#include "tune/workload.h"
+
+namespace farthing::tune {
+
+struct TuneOptions {
+  Floors floors;
+  double max_bytes = kNoLimit;   // of all weights on disk
+  double max_memory = kNoLimit;  // of weights and cache while a request runs
+  double max_ms = kNoLimit;      // a token
+  // What is made least. Without a floor the loss is.
+  Measure objective = Measure::kTime;
+  Workload workload;
+  int rounds = 5;                // of compressing and measuring, at most
+  bool measured_entries = true;  // the chosen entries are measured, not read off
+};
+// Error: usage, when neither floor nor limit is given, or one makes no sense.
+void check_options(const TuneOptions& options);
+
+// What is expected of a mix, or was measured of it.
+struct Outcome {
+  double kld = 0, ms = 0, bytes = 0, memory = 0;
+};
+
+struct Candidate {
+  Mix mix;
+  Outcome expected;
+  evaluate::TextResult quality;  // measured on the text of the floor
+  std::vector<FloorCheck> checks;
+  Outcome measured;
+  bool holds = false;
+  std::string recipe;
+};
+
+// A conversion on the way from full precision to the mix.
+struct WalkStep {
+  Swap swap;
+  Outcome expected;               // behind it
+  std::optional<Shift> measured;  // at some of the steps, on the probe's tokens
+};
+
+// Both of what they sum to when nothing else changes, and measured together.
+struct Interaction {
+  double sum = 0;
+  Shift together;
+  double ratio() const { return sum > 0 ? together.kld / sum : 1; }
+};
+
+class Search {
+ public:
+  // The study is borrowed; measures what is not known of sensitivities and costs.
+  Search(Study& study, CostModel& costs, TuneOptions options);
+
+  // The mix that is expected to do what was asked for, before anything is compressed. Error:
+  // unsupported, when floors and limits contradict each other: says what can be reached.
+  Mix plan();
+  std::vector<WalkStep> walk(const Mix& mix, int measured_steps);
+  // Mixes from the least loss to the least cost that no other one on the way beats.
+  std::vector<std::pair<Mix, Outcome>> frontier(int points);
+  Outcome expect(const Mix& mix) const;  // with the correction by what was measured
+  const Interaction& interaction() const { return interaction_; }
+
+  // Compresses and measures mixes until one holds and the next would gain little; leaves the best
+  // at `candidate_prefix` + something and says where. Error: unsupported, when none holds.
+  struct Found {
+    Candidate best;
+    std::string place;
+    std::vector<Candidate> rounds;
+  };
+  Found find(const std::string& candidate_prefix, const std::string& tool_version);
+
+  const UnitTimes& times() const { return times_; }
+  const TuneOptions& options() const { return options_; }
+  double other_bytes() const { return other_bytes_; }
+
+ private:
+  void measure_rest();
+  Problem problem(double loss_limit) const;
+  Mix mix_of(const Problem& problem, const std::vector<std::size_t>& picks) const;
+  Mix allocate_within(double loss_limit);
+  double first_limit() const;
+  [[noreturn]] void refuse(double loss_limit) const;
+  Candidate try_mix(const Mix& mix, const std::string& place, const std::string& tool_version);
+  std::unique_ptr<io::Checkpoint> make(const Mix& mix, const std::string& place,
+                                       const std::string& tool_version, std::string& recipe_words);
+
+  Study& study_;
+  TuneOptions options_;
+  UnitTimes times_;
+  Interaction interaction_;
+  double other_bytes_ = 0;  // of tensors that are in no unit
+  double correction_ = 1;   // measured KL for each of the sum's, on the text of the floor
+};
+
+}  // namespace farthing::tune

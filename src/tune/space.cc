@@ -1,0 +1,158 @@
+#include "tune/space.h"
+
+#include <algorithm>
+#include <map>
+
+#include "core/error.h"
+#include "formats/format.h"
+#include "io/checkpoint.h"
+
+namespace farthing::tune {
+namespace {
+
+using compress::PlannedUnit;
+using model::Slot;
+
+std::string_view kind_of(Slot slot) {
+  switch (slot) {
+    case Slot::kEmbedding:
+      return "embedding";
+    case Slot::kHead:
+      return "head";
+    case Slot::kQ:
+      return "q";
+    case Slot::kK:
+      return "k";
+    case Slot::kV:
+      return "v";
+    case Slot::kQkv:
+      return "qkv";
+    case Slot::kO:
+      return "o";
+    case Slot::kGate:
+      return "gate";
+    case Slot::kUp:
+      return "up";
+    case Slot::kGateUp:
+      return "gate_up";
+    case Slot::kDown:
+      return "down";
+    case Slot::kExpertGate:
+      return "experts.gate";
+    case Slot::kExpertUp:
+      return "experts.up";
+    case Slot::kExpertGateUp:
+      return "experts.gate_up";
+    case Slot::kExpertDown:
+      return "experts.down";
+    default:
+      return "";  // routers and projections stay as they are
+  }
+}
+
+// The alternative for all that may be compressed, the ends by their names.
+compress::Plan plan_of(const model::TensorMap& map, const Alternative& alternative,
+                       const compress::PlanOptions& options) {
+  compress::Recipe recipe;
+  recipe.layers.push_back(alternative.rule("re:.*"));
+  recipe.layers.push_back(alternative.rule(map.expected_name(Slot::kEmbedding)));
+  if (!map.config().tied) recipe.layers.push_back(alternative.rule(map.expected_name(Slot::kHead)));
+  compress::PlanOptions any = options;
+  any.portable = false;  // what is not portable is left out unit by unit
+  return compress::make_plan(recipe, map, any);
+}
+
+bool same(const PlannedUnit& a, const PlannedUnit& b) {
+  return a.scheme == b.scheme && a.activations == b.activations;
+}
+
+std::uint64_t bytes_of(const PlannedUnit& unit, const io::Checkpoint& checkpoint) {
+  if (unit.keep)
+    return checkpoint.matrix(unit.base, 0, unit.slices)->bytes() *
+           static_cast<std::uint64_t>(unit.slices);
+  std::uint64_t sum = 0;
+  for (const Part& part : find_format(unit.scheme).parts(unit.written_shape(), unit.scheme))
+    sum += part.bytes;
+  return sum * static_cast<std::uint64_t>(unit.slices);
+}
+
+}  // namespace
+
+Space::Space(const model::TensorMap& map, std::vector<Alternative> weights,
+             std::vector<Alternative> caches, const compress::PlanOptions& options)
+    : map_(map), weights_(std::move(weights)), caches_(std::move(caches)), options_(options) {
+  for (const Alternative& alternative : weights_)
+    plans_.push_back(plan_of(map, alternative, options));
+  find_units();
+  for (std::size_t u = 0; u < units_.size(); ++u) {
+    offered_.emplace_back();
+    for (std::size_t a = 0; a < alternatives(units_[u]).size(); ++a) {
+      const bool offered = is_offered({u, a});
+      offered_.back().push_back(offered);
+    }
+  }
+}
+
+void Space::find_units() {
+  std::map<std::pair<int, Slot>, std::size_t> sets;  // of experts
+  const std::vector<PlannedUnit>& all = plans_[0].units;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const model::TensorUnit& one = all[i].unit;
+    std::string_view kind = kind_of(one.slot);
+    if (kind.empty()) continue;
+    if (one.slot == Slot::kEmbedding && tied()) kind = "head";
+    if (model::is_expert(one.slot)) {
+      const auto [at, is_new] = sets.emplace(std::pair(one.layer, one.slot), units_.size());
+      if (!is_new) {
+        units_[at->second].members.push_back(i);
+        units_[at->second].weights += all[i].weights();
+        continue;
+      }
+    }
+    units_.push_back({.name = all[i].base,
+                      .kind = std::string(kind),
+                      .layer = one.layer,
+                      .weights = all[i].weights(),
+                      .members = {i}});
+  }
+  if (!caches_.empty())
+    units_.push_back({.name = "kv", .kind = "kv", .layer = -1, .weights = 0, .members = {}});
+}
+
+bool Space::is_offered(const Swap& swap) const {
+  const Unit& unit = units_[swap.unit];
+  if (unit.is_cache() || swap.alternative == 0) return true;
+  const auto differs = [&](std::size_t other) {
+    return std::ranges::any_of(unit.members, [&](std::size_t member) {
+      return !same(planned(member, swap.alternative), planned(member, other));
+    });
+  };
+  for (std::size_t other = 0; other < swap.alternative; ++other)
+    if (!differs(other)) return false;
+  return !options_.portable || std::ranges::none_of(unit.members, [&](std::size_t member) {
+    return compress::why_not_portable(planned(member, swap.alternative), tied()).has_value();
+  });
+}
+
+std::uint64_t Space::bytes(const Swap& swap) const {
+  std::uint64_t sum = 0;
+  for (const std::size_t member : units_[swap.unit].members)
+    sum += bytes_of(planned(member, swap.alternative), map_.checkpoint());
+  return sum;
+}
+
+void apply_mix(const Space& space, const Mix& mix, compress::Recipe& recipe) {
+  for (std::size_t u = 0; u < mix.size(); ++u) {
+    const Unit& unit = space.units()[u];
+    const Alternative& chosen = space.alternative({u, mix[u]});
+    if (unit.is_cache()) {
+      recipe.kv = chosen.name;
+      continue;
+    }
+    if (chosen.keep) continue;
+    for (const std::size_t member : unit.members)
+      recipe.layers.push_back(chosen.rule(space.planned(member, 0).base));
+  }
+}
+
+}  // namespace farthing::tune

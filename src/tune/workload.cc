@@ -1,0 +1,194 @@
+#include "tune/workload.h"
+
+#include <algorithm>
+
+#include "bench/model_bench.h"
+#include "core/error.h"
+#include "core/text.h"
+
+namespace farthing::tune {
+namespace {
+
+constexpr std::int64_t kChunk = 512;  // tokens of a prompt that run together
+constexpr std::int64_t kDecodeContext = 128;
+constexpr int kPassRepeats = 12, kPromptRepeats = 4;
+
+// Linears that read one input lie in one packed matrix when they are alike.
+int sibling_kind(std::string_view kind) {
+  if (kind == "q" || kind == "k" || kind == "v") return 1;
+  if (kind == "gate" || kind == "up") return 2;
+  return 0;
+}
+
+}  // namespace
+
+Workload find_workload(std::string_view name, std::int64_t batch, std::int64_t max_positions) {
+  Workload w{.name = std::string(name), .batch = batch};
+  if (name == "decode") {
+    w.answer = 128, w.kept = kDecodeContext;
+  } else if (name == "prefill") {
+    w.prompt = kChunk;
+  } else {
+    std::vector<std::string_view> known = {"decode", "prefill"};
+    bool found = false;
+    for (const bench::Scenario& s : bench::scenarios()) {
+      known.push_back(s.name);
+      if (s.name != name) continue;
+      w.prompt = s.prompt, w.answer = s.answer, w.kept = s.kept, found = true;
+    }
+    if (!found)
+      usage_error("--for: unknown use \"{}\"; known: {}", printable(name), join(known, ", "));
+  }
+  if (max_positions > 0 && w.length() > max_positions) {
+    const double share = static_cast<double>(max_positions) / static_cast<double>(w.length());
+    const auto shorten = [&](std::int64_t& tokens) {
+      if (tokens > 0)
+        tokens = std::max<std::int64_t>(
+            1, static_cast<std::int64_t>(static_cast<double>(tokens) * share));
+    };
+    shorten(w.prompt), shorten(w.answer), shorten(w.kept);
+  }
+  return w;
+}
+
+PassTimes time_model(Runtime& runtime, model::Model& model, kernels::KvType kv, const Workload& w) {
+  bench::Driver driver(runtime, model, kv);
+  PassTimes times;
+  if (w.answer > 0) {
+    // In the middle of the answer.
+    const std::int64_t context = std::max<std::int64_t>(1, w.kept + w.prompt + w.answer / 2);
+    bench::Driver::Sequences sequences = driver.open(w.batch, context);
+    for (int repeat = 0; repeat < kPassRepeats; ++repeat) {
+      const double seconds = driver.feed(sequences, 1);
+      if (repeat == 1 || (repeat > 1 && seconds < times.decode)) times.decode = seconds;
+      driver.rewind(sequences, context);
+    }
+  }
+  if (w.prompt > 0) {
+    const std::int64_t tokens = std::min(w.prompt, kChunk),
+                       before = w.kept + (w.prompt - tokens) / 2;
+    for (int repeat = 0; repeat < kPromptRepeats; ++repeat) {
+      bench::Driver::Sequences sequences = driver.open(1, before);
+      const double seconds = driver.feed(sequences, tokens) / static_cast<double>(tokens);
+      if (repeat == 0 || seconds < times.prefill) times.prefill = seconds;
+    }
+  }
+  return times;
+}
+
+UnitTimes::UnitTimes(const Space& space, CostModel& costs, const Workload& workload)
+    : space_(space), workload_(workload), start_(costs.start_seconds()) {
+  for (std::size_t u = 0; u < space.units().size(); ++u) {
+    costs_.emplace_back();
+    for (std::size_t a = 0; a < space.alternatives(space.units()[u]).size(); ++a)
+      costs_.back().push_back(space.offers({u, a}) ? unit_cost({u, a}, costs) : Cost{});
+  }
+  costs.save();
+}
+
+UnitTimes::Cost UnitTimes::unit_cost(const Swap& swap, CostModel& costs) const {
+  Cost cost;
+  const Unit& unit = space_.units()[swap.unit];
+  const model::ModelConfig& config = space_.map().config();
+  if (unit.is_cache()) {
+    const kernels::KvLayout layout{.type = *space_.alternative(swap).kv,
+                                   .kv_heads = static_cast<int>(config.kv_heads),
+                                   .head_dim = static_cast<int>(config.head_dim)};
+    cost.bytes = static_cast<double>(layout.bytes_per_token()) *
+                 static_cast<double>(config.layers * workload_.length() * workload_.batch);
+    return cost;
+  }
+  double around = 0;  // the whole model in this alternative
+  for (const Unit& other : space_.units())
+    for (const std::size_t member : other.members) {
+      const compress::PlannedUnit& planned = space_.planned(member, swap.alternative);
+      around += bits_per_weight(planned.scheme, planned.shape.cols) / 8 *
+                static_cast<double>(planned.weights());
+    }
+  for (const std::size_t member : unit.members) {
+    const compress::PlannedUnit& planned = space_.planned(member, swap.alternative);
+    if (!planned.activations) {  // an embedding by itself: some rows, as they lie in the file
+      cost.bytes += static_cast<double>(space_.bytes(swap));
+      continue;
+    }
+    // Of experts, a token meets only some.
+    const double share = model::is_expert(planned.unit.slot)
+                             ? static_cast<double>(config.experts_per_token) /
+                                   static_cast<double>(std::max<std::int64_t>(config.experts, 1))
+                             : 1.0;
+    const double slices = planned.slices;
+    const auto cost_of = [&](std::int64_t tokens) {
+      return costs.linear(planned.shape, planned.scheme, *planned.activations, tokens, around);
+    };
+    const LinearCost one = cost_of(workload_.batch);
+    cost.bytes += one.bytes * slices;
+    if (workload_.answer > 0) {
+      cost.apply.decode += one.seconds * slices * share;
+      cost.prepare.decode += one.prepare_seconds * slices * share;
+    }
+    if (workload_.prompt == 0) continue;
+    const bool head = unit.kind == "head";  // computed for the last token of a prompt alone
+    const std::int64_t tokens = std::min(workload_.prompt, kChunk);
+    const LinearCost many = head ? cost_of(1) : cost_of(tokens);
+    const double per = static_cast<double>(head ? workload_.prompt : tokens);
+    cost.apply.prefill += many.seconds * slices * share / per;
+    cost.prepare.prefill += many.prepare_seconds * slices * share / per;
+  }
+  return cost;
+}
+
+PassTimes UnitTimes::linears(const Mix& mix) const {
+  PassTimes sum;
+  const std::vector<Unit>& units = space_.units();
+  const double chunk =
+      static_cast<double>(std::max<std::int64_t>(1, std::min(workload_.prompt, kChunk)));
+  for (std::size_t u = 0; u < mix.size(); ++u) {
+    if (units[u].is_cache()) continue;
+    const Cost& cost = costs_[u][mix[u]];
+    sum.decode += cost.apply.decode, sum.prefill += cost.apply.prefill;
+    bool shares_input = false;
+    const int kind = sibling_kind(units[u].kind);
+    if (u > 0 && kind != 0 && sibling_kind(units[u - 1].kind) == kind &&
+        units[u - 1].layer == units[u].layer) {
+      const auto& a = space_.planned(units[u].members[0], mix[u]);
+      const auto& b = space_.planned(units[u - 1].members[0], mix[u - 1]);
+      shares_input = a.activations == b.activations;
+      if (shares_input && a.scheme == b.scheme) {  // one matrix: started once
+        sum.decode -= workload_.answer > 0 ? std::min(start_, cost.apply.decode) : 0;
+        sum.prefill -= workload_.prompt > 0 ? std::min(start_ / chunk, cost.apply.prefill) : 0;
+      }
+    }
+    if (!shares_input) sum.decode += cost.prepare.decode, sum.prefill += cost.prepare.prefill;
+  }
+  return sum;
+}
+
+void UnitTimes::set_rest(const Mix& mix, std::size_t cache, const PassTimes& measured) {
+  const PassTimes known = linears(mix);
+  rest_[cache] = {.decode = std::max(0.0, measured.decode - known.decode),
+                  .prefill = std::max(0.0, measured.prefill - known.prefill)};
+}
+
+PassTimes UnitTimes::pass(const Mix& mix) const {
+  PassTimes sum = linears(mix);
+  const bool has_cache = !mix.empty() && space_.units().back().is_cache();
+  const auto rest = rest_.find(has_cache ? mix.back() : 0);
+  if (rest == rest_.end()) return sum;
+  return {.decode = sum.decode + rest->second.decode,
+          .prefill = sum.prefill + rest->second.prefill};
+}
+
+double UnitTimes::seconds(const Swap& swap) const {
+  if (space_.units()[swap.unit].is_cache()) {
+    const auto rest = rest_.find(swap.alternative);
+    return rest == rest_.end() ? 0 : rest->second.request(workload_);
+  }
+  const Cost& cost = costs_[swap.unit][swap.alternative];
+  return cost.apply.request(workload_) + cost.prepare.request(workload_);
+}
+
+double UnitTimes::memory(const Swap& swap) const {
+  return costs_[swap.unit][swap.alternative].bytes;
+}
+
+}  // namespace farthing::tune
