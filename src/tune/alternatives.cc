@@ -19,8 +19,10 @@ Alternative parse_weights(const std::string& text) {
     usage_error("--schemes: {} is a block type of GGUF files, which an artefact cannot hold",
                 printable(scheme));
   if (!parsed.activations.dynamic)
-    usage_error("--schemes: {} has static activations, which no step makes yet; w8a8 is dynamic",
-                printable(scheme));
+    usage_error(
+        "--schemes: {} has static activations, whose ranges compress alone measures; w8a8 is "
+        "dynamic",
+        printable(scheme));
   return alternative;
 }
 

@@ -12,7 +12,7 @@
 namespace farthing::tune {
 namespace {
 
-constexpr double kOneSided95 = 1.6449;  // of a normal distribution
+constexpr double kMostRoom = 4;  // that one round takes up
 
 // Positive and finite, or not there.
 std::optional<double> floor_of(const Json& json, std::string_view key, double most,
@@ -32,30 +32,27 @@ std::vector<FloorCheck> check_floors(const Floors& floors, const evaluate::TextR
   std::vector<FloorCheck> checks;
   if (floors.max_kld) {
     FloorCheck c{.name = "kld", .limit = *floors.max_kld, .value = against.kld.mean};
-    c.worst = c.value + kOneSided95 * against.kld.stderr_of_mean;
+    c.worst = against.interval.kld.high;
     c.holds = c.worst <= c.limit;
-    c.room = c.worst > 0 ? c.limit / c.worst : kOneSided95;
+    c.room = c.worst > 0 ? c.limit / c.worst : kMostRoom;
     checks.push_back(std::move(c));
   }
   if (floors.max_perplexity_increase) {
-    const double log_ratio = std::log(result.perplexity / against.reference_perplexity);
     FloorCheck c{.name = "perplexity_increase",
                  .limit = *floors.max_perplexity_increase,
-                 .value = std::expm1(log_ratio)};
-    const double end = log_ratio + kOneSided95 * against.log_ratio_stderr;
-    c.worst = std::expm1(end);
+                 .value = result.perplexity / against.reference_perplexity - 1};
+    c.worst = against.interval.perplexity_ratio.high - 1;
     c.holds = c.worst <= c.limit;
-    c.room = end > 0 ? std::log1p(c.limit) / end : 4.0;
+    c.room = c.worst > 0 ? std::log1p(c.limit) / std::log1p(c.worst) : kMostRoom;
     checks.push_back(std::move(c));
   }
   if (floors.min_top1) {
     FloorCheck c{.name = "top1_agreement", .limit = *floors.min_top1};
     c.value = against.top1_agreement;
-    const auto n = static_cast<double>(std::max<std::int64_t>(result.tokens, 1));
-    c.worst = c.value - kOneSided95 * std::sqrt(c.value * (1 - c.value) / n);
+    c.worst = against.interval.top1_agreement.low;
     c.holds = c.worst >= c.limit;
     const double changed = 1 - c.worst;
-    c.room = changed > 0 ? std::pow((1 - c.limit) / changed, 2) : 4.0;
+    c.room = changed > 0 ? std::pow((1 - c.limit) / changed, 2) : kMostRoom;
     checks.push_back(std::move(c));
   }
   return checks;

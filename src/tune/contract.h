@@ -19,8 +19,8 @@ struct Floors {
   bool any() const { return max_kld || max_perplexity_increase || min_top1; }
 };
 
-// One floor against a measurement. A floor holds when the end of the one-sided 95 % interval of the
-// mean (normal, positions taken as independent) is within it.
+// One floor against a measurement. A floor holds when the end of evaluate_text()'s 95 % interval is
+// within it.
 struct FloorCheck {
   std::string name;  // "kld", "perplexity_increase", "top1_agreement"
   double limit = 0, value = 0, worst = 0;
