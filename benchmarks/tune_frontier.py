@@ -19,8 +19,11 @@ import subprocess
 import sys
 
 
+THREADS = []
+
+
 def run(*arguments):
-    done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True)
+    done = subprocess.run([str(a) for a in arguments] + THREADS, capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"{' '.join(map(str, arguments))}\n{done.stderr}")
     return done
@@ -100,7 +103,10 @@ def main():
     p.add_argument("--windows", type=int, default=16)
     p.add_argument("--samples", type=int, default=32)
     p.add_argument("--no-bytes", action="store_true")
+    p.add_argument("--threads", help="of everything; one is best on a machine that others use too")
     o = p.parse_args()
+    if o.threads:
+        THREADS.extend(["--threads", o.threads])
     o.tied = json.loads((pathlib.Path(o.model) / "config.json").read_text()).get("tie_word_embeddings", False)
     bench = Bench(o)
     heads = o.heads.split(",")

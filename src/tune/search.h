@@ -63,6 +63,7 @@ class Search {
   // The mix that is expected to do what was asked for, before anything is compressed. Error:
   // unsupported, when floors and limits contradict each other: says what can be reached.
   Mix plan();
+  // Also measures the whole anew.
   std::vector<WalkStep> walk(const Mix& mix, int measured_steps);
   // Mixes from the least loss to the least cost that no other one on the way beats.
   std::vector<std::pair<Mix, Outcome>> frontier(int points);
@@ -88,6 +89,8 @@ class Search {
   Mix mix_of(const Problem& problem, const std::vector<std::size_t>& picks) const;
   Mix allocate_within(double loss_limit);
   double first_limit() const;
+  double sum_of(const Mix& mix) const;  // of the single units' KL divergences
+  Interaction measure_whole(const Mix& mix);
   [[noreturn]] void refuse(double loss_limit) const;
   Candidate try_mix(const Mix& mix, const std::string& place, const std::string& tool_version);
   std::unique_ptr<io::Checkpoint> make(const Mix& mix, const std::string& place,

@@ -52,15 +52,12 @@ class SensitivityCache {
   // Fills in what is known of the table.
   void restore(Sensitivity& table) const;
   void put(const Sensitivity& table, const Swap& swap);
-  // Results of whole mixes, by a name of theirs.
-  std::optional<Json> mix(const std::string& name) const;
-  void put_mix(const std::string& name, Json result);
   void save();               // writes now what is new
   void save_now_and_then();  // at most once a second
 
  private:
   std::string path_, key_;
-  Json units_ = Json::object(), mixes_ = Json::object();
+  Json units_ = Json::object();
   bool dirty_ = false;
   double saved_at_ = 0;
 };

@@ -44,11 +44,9 @@ SensitivityCache::SensitivityCache(std::string path, std::string key)
         json_text(json, "key", path_) != key_)
       return;
     const Json* units = json_find(json, "units");
-    const Json* mixes = json_find(json, "mixes");
     if (units != nullptr && units->is_object()) units_ = *units;
-    if (mixes != nullptr && mixes->is_object()) mixes_ = *mixes;
   } catch (const Error&) {
-    units_ = mixes_ = Json::object();  // measured again
+    units_ = Json::object();  // measured again
   }
 }
 
@@ -84,17 +82,6 @@ void SensitivityCache::put(const Sensitivity& table, const Swap& swap) {
   dirty_ = true;
 }
 
-std::optional<Json> SensitivityCache::mix(const std::string& name) const {
-  const Json* found = json_find(mixes_, name);
-  return found == nullptr ? std::nullopt : std::optional(*found);
-}
-
-void SensitivityCache::put_mix(const std::string& name, Json result) {
-  mixes_[name] = std::move(result);
-  dirty_ = true;
-  save();
-}
-
 void SensitivityCache::save_now_and_then() {
   if (now() - saved_at_ > 1) save();
 }
@@ -103,7 +90,7 @@ void SensitivityCache::save() {
   if (path_.empty() || !dirty_) return;
   std::error_code ignored;
   std::filesystem::create_directories(std::filesystem::path(path_).parent_path(), ignored);
-  const Json json = {{"schema", 1}, {"key", key_}, {"units", units_}, {"mixes", mixes_}};
+  const Json json = {{"schema", 1}, {"key", key_}, {"units", units_}};
   io::write_durably(path_, json.dump(1) + "\n");
   dirty_ = false;
   saved_at_ = now();

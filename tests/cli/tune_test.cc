@@ -25,7 +25,8 @@ Outcome tune(const io::TempDir& dir, const std::map<std::string, std::string>& c
       {"--context", "64"},           {"--windows", "6"},     {"--probe-tokens", "128"},
       {"--cache", dir.path("cache")}};
   for (const auto& [name, value] : changed) all[name] = value;
-  std::vector<std::string> arguments = {"tune", kDemo};
+  // One thread: tests run beside one another.
+  std::vector<std::string> arguments = {"tune", kDemo, "--threads", "1"};
   arguments.insert(arguments.end(), places.begin(), places.end());
   for (const auto& [name, value] : all) {
     arguments.push_back(name);
@@ -144,6 +145,24 @@ TEST(Tune, SaysWhatCanBeReachedWhenAFloorCannot) {
   dir.write("mine/notes.txt", "mine");
   EXPECT_THAT(tune(dir, {{"--max-kld", "0.01"}}, {dir.path("mine")}).err,
               HasSubstr("is there already"));
+}
+
+TEST(Tune, GoesOnAfterAKill) {
+  const io::TempDir dir;
+  const std::string out = dir.path("out");
+  const std::map<std::string, std::string> options = {{"--max-kld", "0.006"}};
+  const Outcome killed = tune(
+      dir, options, {out}, {.kill_after = std::chrono::milliseconds(2500), .file_size_limit = {}});
+  if (killed.code == -SIGKILL) {
+    EXPECT_FALSE(fs::exists(out + "/config.json"));
+  }
+  const Outcome again = tune(dir, {{"--max-kld", "0.006"}, {"--force", ""}}, {out});
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_TRUE(fs::exists(out + "/farthing.tune.json"));
+  for (const auto& entry : fs::directory_iterator(dir.path(".")))
+    EXPECT_EQ(entry.path().filename().string().find(".candidate"), std::string::npos)
+        << entry.path();
+  EXPECT_EQ(farthing({"verify", out}).code, 0);
 }
 
 TEST(Tune, EndsWithASentenceWhenTheDiskIsFull) {

@@ -118,7 +118,6 @@ TEST(SensitivityCache, GivesBackWhatWasMeasured) {
     table.set_measured({q, 1}, {.kld = 0.125, .stderr_of_kld = 0.5, .top1_agreement = 0.75});
     cache.put(table, {q, 1});
     cache.save();
-    cache.put_mix("some", {{"kld", 3}});
   }
   const SensitivityCache cache(path, "key");
   Sensitivity table(tiny.space);
@@ -127,7 +126,6 @@ TEST(SensitivityCache, GivesBackWhatWasMeasured) {
   EXPECT_EQ(table.at({q, 1}).shift.kld, 0.125);
   EXPECT_EQ(table.at({q, 1}).shift.top1_agreement, 0.75);
   EXPECT_FALSE(table.at({q, 2}).measured);
-  EXPECT_EQ(cache.mix("some")->at("kld"), 3);
   Sensitivity other(tiny.space);
   SensitivityCache(path, "another key").restore(other);
   EXPECT_FALSE(other.at({q, 1}).measured);

@@ -162,7 +162,8 @@ void finish(const Options& o, tune::Study& study, tune::Search& search, Json jso
   Json& rounds = json["rounds"] = Json::array();
   for (const tune::Candidate& round : found.rounds) rounds.push_back(tune::candidate_json(round));
   json["seconds"] = bench::seconds_since(start);
-  io::write_durably(found.place + "/farthing.tune.json", json.dump(1) + "\n");
+  io::write_durably(found.place + "/farthing.tune.json",
+                    json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
   put_in_place(found.place, o.out);
   for (const tune::FloorCheck& check : found.best.checks)
     print(o.common, tune::check_text(check) + "\n");
