@@ -13,9 +13,9 @@
 namespace farthing::tune {
 
 struct Floors {
-  std::optional<double> max_kld;                  // nats, mean over positions
-  std::optional<double> max_perplexity_increase;  // 0.01: one per cent above the reference's
-  std::optional<double> min_top1;                 // share of positions with the same best token
+  std::optional<double> max_kld = {};                  // nats, mean over positions
+  std::optional<double> max_perplexity_increase = {};  // 0.01: one per cent above the reference's
+  std::optional<double> min_top1 = {};  // share of positions with the same best token
   bool any() const { return max_kld || max_perplexity_increase || min_top1; }
 };
 

@@ -59,7 +59,14 @@ const std::vector<QuantizedTensor>& RoundedWeights::at(std::size_t member,
   const std::size_t place = layer < 0 ? done_.size() - 1 : static_cast<std::size_t>(layer);
   if (!done_[place]) round_layer(layer);
   done_[place] = true;
-  return made_.at({member, alternative});
+  return made_.at({member, first_like(member, alternative)});
+}
+
+// Alternatives that differ in activations alone have the same weights.
+std::size_t RoundedWeights::first_like(std::size_t member, std::size_t alternative) const {
+  std::size_t a = 1;
+  while (space_.planned(member, a).scheme != space_.planned(member, alternative).scheme) ++a;
+  return a;
 }
 
 void RoundedWeights::round_layer(int layer) {
@@ -119,7 +126,8 @@ void RoundedWeights::round_member(std::size_t member, const Collected& inputs) {
     return std::size_t{0};
   }();
   std::vector<std::size_t> order;
-  for (std::size_t a = 1; a < alternatives; ++a) order.push_back(a);
+  for (std::size_t a = 1; a < alternatives; ++a)
+    if (first_like(member, a) == a) order.push_back(a);
   std::ranges::stable_sort(
       order, {}, [&](std::size_t a) { return space_.planned(member, a).scheme.group_size; });
   Matrix<float> floats;

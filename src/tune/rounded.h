@@ -32,6 +32,7 @@ class RoundedWeights {
 
  private:
   struct Stream;
+  std::size_t first_like(std::size_t member, std::size_t alternative) const;
   void round_layer(int layer);
   void round_member(std::size_t member, const calibrate::Collected& inputs);
   std::unique_ptr<compress::Rounder> rounder_of(const compress::PlannedUnit& unit,

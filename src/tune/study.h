@@ -26,7 +26,7 @@ evaluate::EvalText read_text(const TextOptions& options, const text::Tokenizer& 
                              const model::ModelConfig& config);
 
 struct StudyOptions {
-  std::string schemes = "w8g64,w6g64,w5g64,w4g32,w4g64,w3g32";
+  std::string schemes = "w8g64,w8g64:int8,w6g64,w5g64,w4g32,w4g64,w3g32";
   std::string caches = "fp16,int8,int4";  // "": the cache is no unit of the search
   TextOptions text;
   std::int64_t probe_tokens = 1024;  // that a sensitivity is measured on, of the text's windows
