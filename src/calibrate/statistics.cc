@@ -25,6 +25,7 @@ float LinearStatistics::peak(std::int64_t j) const {
 
 Accumulator::Accumulator(std::int64_t inputs, unsigned wanted, std::int64_t expected)
     : inputs_(inputs),
+      expected_(expected),
       wanted_(wanted),
       magnitude_(static_cast<std::size_t>(inputs)),
       square_(static_cast<std::size_t>(inputs)),
@@ -108,6 +109,7 @@ void Accumulator::add(Runtime& runtime, MatrixView<const float> x,
 LinearStatistics Accumulator::finish(Runtime& runtime) {
   LinearStatistics s;
   s.tokens = tokens_;
+  if (expected_ > 0) s.share = static_cast<double>(tokens_) / static_cast<double>(expected_);
   const double count = tokens_ > 0 ? 1.0 / static_cast<double>(tokens_) : 0.0;
   for (std::size_t i = 0; i < magnitude_.size(); ++i) {
     s.mean_magnitude.push_back(static_cast<float>(magnitude_[i] * count));

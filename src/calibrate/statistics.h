@@ -22,6 +22,7 @@ enum Statistic : unsigned {
 // All means are over tokens.
 struct LinearStatistics {
   std::int64_t tokens = 0;
+  double share = 1;                   // of all tokens: what reaches an expert
   std::vector<float> mean_magnitude;  // (in) mean |x_j|
   std::vector<float> square;          // (in) mean x_j^2, the diagonal of the Hessian
   std::vector<float> least, most;     // (in)
@@ -58,7 +59,7 @@ class Accumulator {
                    std::span<const std::int64_t> first_rows);
   void add_sample(MatrixView<const float> x);
 
-  std::int64_t inputs_, tokens_ = 0;
+  std::int64_t inputs_, tokens_ = 0, expected_;
   unsigned wanted_;
   std::vector<double> magnitude_, square_;
   std::vector<float> least_, most_, later_peak_;

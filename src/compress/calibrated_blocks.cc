@@ -33,6 +33,14 @@ unsigned wanted_of(std::span<const std::unique_ptr<Step>> steps, const PlannedUn
   return wanted;
 }
 
+// Of an expert that fewer tokens reach too little is known: it is rounded to nearest.
+constexpr double kLeastShare = 0.005;
+
+bool is_starved(const Block::Place& place, const calibrate::LinearStatistics* inputs) {
+  return place.expert >= 0 &&
+         (inputs == nullptr || inputs->tokens == 0 || inputs->share < kLeastShare);
+}
+
 // What one layer takes beside the hidden states.
 std::uint64_t block_need(const Plan& plan, std::span<const std::unique_ptr<Step>> steps,
                          int layer) {
@@ -216,7 +224,13 @@ void CalibratedBlocks::round_stage(Block& block, Slot stage, const Collected& co
     if (place.slice == 0) finished.matrices.push_back({&unit, {}, {.base = unit.base}});
     FinishedMatrix& to = finished.matrices.back();
     const auto inputs = collected.find({stage, place.expert});
-    round_matrix(block, place, inputs == collected.end() ? nullptr : &inputs->second, to);
+    const calibrate::LinearStatistics* known =
+        inputs == collected.end() ? nullptr : &inputs->second;
+    if (is_starved(place, known) && wanted_of(steps_, unit) != calibrate::kNoStatistics) {
+      known = nullptr;
+      ++to.result.starved;
+    }
+    round_matrix(block, place, known, to);
     fix_input_scale(place, collected, to.result);
     if (place.slice + 1 == unit.slices) put_finished(to);
   }

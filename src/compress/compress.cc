@@ -233,6 +233,21 @@ void fix_scales(Plan& plan, std::span<const UnitResult> results) {
       unit.activations->scale = result.input_scale;
 }
 
+// Experts that too few tokens reached, a sentence for all; "" when there are none.
+std::string starved_note(std::span<const UnitResult> results) {
+  int matrices = 0;
+  std::string_view first;
+  for (const UnitResult& result : results) {
+    if (result.starved > 0 && matrices == 0) first = result.base;
+    matrices += result.starved;
+  }
+  if (matrices == 0) return "";
+  return fmt::format(
+      "{} matrices of experts saw fewer than 0.5 % of the calibration tokens and were rounded to "
+      "nearest, the first {}; more or other data would reach them",
+      matrices, first);
+}
+
 bool needs_data(const Plan& plan, std::span<const std::unique_ptr<Step>> steps) {
   if (std::ranges::any_of(plan.units, &PlannedUnit::has_static_inputs)) return true;
   for (const auto& step : steps) {
@@ -354,6 +369,10 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& checkpoint, cons
   fix_scales(plan, results);
   CompressReport report = make_report(plan, results, checkpoint);
   report.notes = plan.lines();
+  if (const std::string note = starved_note(results); !note.empty()) {
+    progress.note(note);
+    report.notes.push_back(note);
+  }
   report.recipe = recipe_words;
   report.kv = recipe.kv;
   report.source_sha256 = source;

@@ -21,6 +21,7 @@ struct UnitResult {
   double error = 0;       // sum of (w - w')^2
   double magnitude = 0;   // sum of w^2
   float input_scale = 0;  // of static activations
+  int starved = 0;        // slices that were rounded to nearest for want of tokens
 };
 
 class CalibratedBlocks;  // calibrated_blocks.h
