@@ -65,4 +65,11 @@ std::vector<float> Block::set_vector(const std::string& name, std::span<const fl
   return vector(name);
 }
 
+void Block::add_vector(const std::string& name, std::span<const float> values) {
+  QuantizedTensor made =
+      allocate_tensor({1, std::ssize(values)}, {.element = Element::kF32, .bits = 32});
+  made.format->quantize(made, 0, {values.data(), 1, std::ssize(values)}, {});
+  vectors_.insert_or_assign(name, std::move(made));
+}
+
 }  // namespace farthing::compress

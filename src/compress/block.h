@@ -57,6 +57,9 @@ class Block {
   // Sets it, rounded to the type that the file has, and returns what that gives.
   std::vector<float> set_vector(const std::string& name, std::span<const float> values);
 
+  // A vector that the checkpoint does not have, in FP32.
+  void add_vector(const std::string& name, std::span<const float> values);
+
   const std::map<std::pair<std::string, int>, std::unique_ptr<BlockMatrix>>& matrices() const {
     return matrices_;
   }

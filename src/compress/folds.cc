@@ -135,6 +135,41 @@ std::vector<Fold> folds_of(Block& block) {
   return folds;
 }
 
+bool stands_alone(const model::TensorMap& map, const model::TensorUnit& unit) {
+  const model::ModelConfig& c = map.config();
+  switch (calibrate::stage_of(unit.slot)) {
+    case Slot::kQ:
+      return !norm_can_fold(c.block) || !map.find(Slot::kAttentionNorm, unit.layer);
+    case Slot::kGate:
+      return !norm_can_fold(c.block) ||
+             !(map.find(Slot::kMlpNorm, unit.layer) ||
+               (c.block.parallel && map.find(Slot::kAttentionNorm, unit.layer)));
+    case Slot::kDown:
+      return !c.block.gated && c.activation != kernels::Activation::kRelu;
+    default:
+      return false;
+  }
+}
+
+std::vector<Fold> multiplied_of(Block& block) {
+  std::vector<Fold> folds;
+  for (const Block::Place& place : block.places()) {
+    if (!place.unit->multiplied) continue;
+    const Slot stage = calibrate::stage_of(place.unit->unit.slot);
+    auto fold = std::ranges::find_if(folds, [&](const Fold& f) {
+      return f.stage == stage && (stage != Slot::kDown || f.expert == place.expert);
+    });
+    if (fold == folds.end())
+      fold = folds.insert(fold, Fold{.stage = stage,
+                                     .expert = stage == Slot::kDown ? place.expert : -1,
+                                     .name = place.unit->base});
+    fold->consumers.push_back(&block.load(place));
+    fold->channels = fold->consumers[0]->values.shape().cols;
+    fold->channel_of = one_to_one(fold->channels);
+  }
+  return folds;
+}
+
 const calibrate::LinearStatistics* inputs_of(const Block& block, const Fold& fold) {
   if (const auto* dense = block.inputs(fold.stage, fold.expert)) return dense;
   const calibrate::LinearStatistics* best = nullptr;
@@ -148,7 +183,12 @@ const calibrate::LinearStatistics* inputs_of(const Block& block, const Fold& fol
 void apply_fold(Block& block, const Fold& fold, std::span<const float> scales) {
   const model::ModelConfig& c = block.config();
   std::vector<float> effective(scales.begin(), scales.end());
-  if (fold.producer == Slot::kAttentionNorm || fold.producer == Slot::kMlpNorm) {
+  if (fold.producer == Slot::kNone) {
+    std::vector<float> inverse;
+    for (const float scale : scales) inverse.push_back(is_usable(scale) ? 1.0f / scale : 1.0f);
+    for (const BlockMatrix* consumer : fold.consumers)
+      block.add_vector(consumer->unit->base + ".input_multiplier", inverse);
+  } else if (fold.producer == Slot::kAttentionNorm || fold.producer == Slot::kMlpNorm) {
     effective = divide_norm(block, fold.producer, scales);
   } else if (fold.producer == Slot::kV) {
     BlockMatrix* v = find_any(block, {Slot::kV, Slot::kQkv}, -1);

@@ -11,10 +11,11 @@
 namespace farthing::compress {
 
 struct Fold {
-  model::Slot producer = model::Slot::kNone;  // kAttentionNorm, kMlpNorm, kV or kUp
-  model::Slot stage = model::Slot::kNone;     // of the consumers' inputs
-  int expert = -1;                            // whose up feeds its down
-  std::vector<BlockMatrix*> consumers = {};   // all that read it, routers too
+  // kAttentionNorm, kMlpNorm, kV or kUp; kNone: the consumers multiply their inputs themselves
+  model::Slot producer = model::Slot::kNone;
+  model::Slot stage = model::Slot::kNone;    // of the consumers' inputs
+  int expert = -1;                           // whose up feeds its down
+  std::vector<BlockMatrix*> consumers = {};  // all that read it, routers too
   // Input j is channel channel_of[j] of the producer: grouped queries read a value head together.
   std::vector<std::int32_t> channel_of = {};
   std::int64_t channels = 0;
@@ -24,6 +25,11 @@ struct Fold {
 // The folds of a block that keep the function: not where the producer's output is read by something
 // else (a residual stream behind a post-norm), nor through an activation that is not linear in it.
 std::vector<Fold> folds_of(Block& block);
+
+// Whether a linear's inputs have no fold: nothing before it can take scales.
+bool stands_alone(const model::TensorMap& map, const model::TensorUnit& unit);
+// For the linears of the plan that multiply their inputs, those of one input together.
+std::vector<Fold> multiplied_of(Block& block);
 
 // What enters a fold's consumers: of experts that share a norm, the one that most tokens reached
 // stands for all. Null when nothing was collected.

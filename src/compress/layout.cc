@@ -113,6 +113,8 @@ std::vector<io::PlannedTensor> planned_tensors(const PlannedUnit& unit,
     }
     tensors.push_back(std::move(tensor));
   }
+  if (unit.multiplied)
+    tensors.push_back({unit.base + ".input_multiplier", "F32", {unit.shape.cols}});
   if (unit.has_static_inputs()) tensors.push_back({unit.base + ".input_scale", "F32", {1}});
   return tensors;
 }

@@ -29,9 +29,9 @@ struct Shard {
   std::uint64_t bytes = 0;  // of its tensors, without the header
 };
 
-// A unit's tensors in the artefact, in the order of its format's parts, then the scale of its
-// inputs when that is fixed; experts that a checkpoint keeps in one tensor get one more dimension
-// in front.
+// A unit's tensors in the artefact, in the order of its format's parts, then the multipliers of its
+// inputs when it has some, then their scale when that is fixed; experts that a checkpoint keeps in
+// one tensor get one more dimension in front.
 std::vector<io::PlannedTensor> planned_tensors(const PlannedUnit& unit,
                                                const io::Checkpoint& checkpoint);
 io::PlannedTensor planned_tensor(const io::TensorInfo& copied);

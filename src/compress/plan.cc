@@ -304,6 +304,8 @@ std::optional<std::string> why_not_portable(const PlannedUnit& unit, bool tied) 
   if (!unit.is_compressed()) return std::nullopt;
   const WeightScheme& scheme = unit.scheme;
   if (unit.turned) return "the model keeps it as Conv1D, which is no torch Linear";
+  if (unit.multiplied)
+    return "its inputs are multiplied before they are rounded (smooth: multiply)";
   if (unit.slices > 1) return "the model keeps its experts in one tensor, which is no torch Linear";
   if (tied && unit.unit.slot == Slot::kEmbedding)
     return "it is embedding and head at once, and no compressed module can be both";

@@ -15,10 +15,11 @@ namespace farthing::compress {
 // One stored matrix: a linear, the embedding, or the stack of a layer's experts that a checkpoint
 // keeps as one tensor (slices > 1), which has one scheme.
 struct PlannedUnit {
-  model::TensorUnit unit;  // of slice 0
-  std::string base;        // the checkpoint's own name, without ".weight"
-  bool untied = false;     // a head made of the embedding's matrix, which the checkpoint ties
-  Shape shape;             // (out, in) of a slice
+  model::TensorUnit unit;   // of slice 0
+  std::string base;         // the checkpoint's own name, without ".weight"
+  bool multiplied = false;  // its inputs, by numbers of its own, before they are rounded
+  bool untied = false;      // a head made of the embedding's matrix, which the checkpoint ties
+  Shape shape;              // (out, in) of a slice
   int slices = 1;
   bool turned = false;  // stored as (in, out), written as (out, in) once compressed
 

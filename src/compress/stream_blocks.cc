@@ -61,9 +61,12 @@ class ShardStream {
         if (calibrated) {
           const FinishedMatrix& made = finished_matrix(block, *item.unit);
           slabs.write_made(*item.unit, made.slices, tensor);
+          std::size_t more = tensor + made.slices[0].parts.size();
+          if (item.unit->multiplied)
+            file.write(more++, 0,
+                       block.vectors.at(item.unit->base + ".input_multiplier").parts[0].view());
           if (item.unit->has_static_inputs())
-            file.write(tensor + made.slices[0].parts.size(), 0,
-                       std::as_bytes(std::span(&made.result.input_scale, 1)));
+            file.write(more, 0, std::as_bytes(std::span(&made.result.input_scale, 1)));
           results.push_back(made.result);
           report(weights_of(item));
         } else {
@@ -154,6 +157,14 @@ class ShardStream {
         }
         matrix.slices.push_back(
             borrow_tensor(unit.written_shape(), unit.scheme, std::move(parts), unit.base));
+      }
+      if (unit.multiplied) {
+        const std::string name = unit.base + ".input_multiplier";
+        std::vector<Bytes> numbers;
+        numbers.push_back(Bytes::borrow(bytes_of(name)));
+        block.vectors.insert_or_assign(
+            name, borrow_tensor({1, unit.shape.cols}, {.element = Element::kF32, .bits = 32},
+                                std::move(numbers), name));
       }
       if (unit.has_static_inputs())
         std::memcpy(&matrix.result.input_scale, bytes_of(planned.back().name).data(),

@@ -50,6 +50,9 @@ ConvertReport to_gguf(Runtime& runtime, const io::Checkpoint& checkpoint, const 
 ConvertReport to_foreign(Runtime& runtime, const io::Checkpoint& checkpoint, const std::string& out,
                          std::string_view to, const ConvertOptions& options, Progress& progress);
 
+// Error: unsupported, for an artefact whose linears multiply their inputs: only Farthing does.
+void refuse_multipliers(const io::Checkpoint& checkpoint);
+
 // Error: usage, unless `out` is free or a file that may be replaced.
 void check_output(const std::string& out, bool replace);
 

@@ -287,6 +287,7 @@ ConvertReport to_foreign(Runtime& runtime, const io::Checkpoint& checkpoint, con
   const auto start = std::chrono::steady_clock::now();
   const ForeignKind& kind = find_foreign(to);
   refuse_source(checkpoint, kind);
+  refuse_multipliers(checkpoint);
   const auto type = parse_type(kind, options.type);
   const model::Architecture& architecture = model::architecture_of(checkpoint);
   const model::ModelConfig config = model::config_of(architecture, checkpoint);

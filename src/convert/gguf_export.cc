@@ -160,6 +160,15 @@ void note_targets(const std::vector<GgufItem>& items, const std::vector<GgufTarg
 
 }  // namespace
 
+void refuse_multipliers(const io::Checkpoint& checkpoint) {
+  for (const io::TensorInfo& tensor : checkpoint.tensors())
+    if (tensor.name.ends_with(".input_multiplier"))
+      unsupported(
+          "{}: its linears multiply their inputs ({}; smooth with multiply: true made it), which "
+          "no other format can say",
+          printable(checkpoint.path(), 400), printable(tensor.name));
+}
+
 void check_output(const std::string& out, bool replace) {
   std::error_code ignored;
   if (!fs::exists(out, ignored)) return;
@@ -179,6 +188,7 @@ ConvertReport to_gguf(Runtime& runtime, const io::Checkpoint& checkpoint, const 
                       const ConvertOptions& options, Progress& progress) {
   const auto start = std::chrono::steady_clock::now();
   check_output(out, options.replace);
+  refuse_multipliers(checkpoint);
   const std::optional<WeightScheme> type = parse_gguf_scheme(options.type);
   const model::Architecture& architecture = model::find_architecture(checkpoint.config());
   const model::ModelConfig config = model::config_of(architecture, checkpoint);

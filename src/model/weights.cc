@@ -33,8 +33,20 @@ struct Loaded {
   QuantizedTensor weight;
   std::vector<float> bias;
   std::vector<std::int32_t> order, input_order;
+  std::vector<float> multiplier;
   ActivationScheme activations;
 };
+
+std::vector<float> load_multiplier(const TensorMap& map, const TensorUnit& unit,
+                                   std::int64_t inputs) {
+  std::vector<float> multiplier =
+      unit.slices > 1 ? std::vector<float>() : map.load_vector(unit.base + ".input_multiplier");
+  if (!multiplier.empty() && std::ssize(multiplier) != inputs)
+    bad_input("{}: {}.input_multiplier must have a number for each of {} inputs; it has {}",
+              printable(map.checkpoint().path(), 400), printable(unit.base), inputs,
+              multiplier.size());
+  return multiplier;
+}
 
 Loaded load_unit(const TensorMap& map, const LoadOptions& options, const TensorUnit& unit) {
   Loaded loaded;
@@ -45,6 +57,7 @@ Loaded load_unit(const TensorMap& map, const LoadOptions& options, const TensorU
   loaded.bias = map.load_bias(unit);
   loaded.order = map.row_order_of(unit, loaded.weight.shape.rows);
   loaded.input_order = map.input_order_of(unit, loaded.weight);
+  loaded.multiplier = load_multiplier(map, unit, loaded.weight.shape.cols);
   const auto fixed = map.checkpoint().activations(unit.base);
   if (options.activations || !fixed)
     loaded.activations = resolve_activations(loaded.weight.scheme,
@@ -56,7 +69,8 @@ Loaded load_unit(const TensorMap& map, const LoadOptions& options, const TensorU
 
 bool can_stack(const Loaded& a, const Loaded& b) {
   return a.activations == b.activations && a.bias.empty() == b.bias.empty() &&
-         a.input_order == b.input_order && kernels::Linear::can_stack(a.weight, b.weight);
+         a.input_order == b.input_order && a.multiplier == b.multiplier &&
+         kernels::Linear::can_stack(a.weight, b.weight);
 }
 
 std::vector<TensorUnit> units_of(const TensorMap& map, std::initializer_list<Slot> slots, int layer,
@@ -91,16 +105,19 @@ MlpWeights load_mlp(Runtime& runtime, const TensorMap& map, const LoadOptions& o
   return mlp;
 }
 
-// The inputs in the order of the matrix's columns. A file that groups its inputs by their weight
-// costs this copy; no other does.
-void apply_in_order(Runtime& runtime, const kernels::Linear& linear,
-                    const std::vector<std::int32_t>& order, MatrixView<const float> x,
-                    MatrixView<float> y, kernels::Epilogue epilogue) {
+// The inputs in the order of the matrix's columns, and multiplied. A file that groups its inputs by
+// their weight, or smooths what nothing before it could take, costs this copy; no other does.
+void apply_changed(Runtime& runtime, const kernels::Linear& linear,
+                   std::span<const std::int32_t> order, std::span<const float> multiplier,
+                   MatrixView<const float> x, MatrixView<float> y, kernels::Epilogue epilogue) {
   Matrix<float> moved(x.rows, x.cols);
   runtime.parallel(x.rows, 1, [&](std::int64_t r, std::int64_t end) {
-    for (; r < end; ++r)
-      for (std::size_t j = 0; j < order.size(); ++j)
-        moved.view().row_data(r)[j] = x.row_data(r)[order[j]];
+    for (; r < end; ++r) {
+      const auto to = moved.view().row(r);
+      for (std::size_t j = 0; j < to.size(); ++j)
+        to[j] = x.row_data(r)[order.empty() ? static_cast<std::int64_t>(j) : order[j]];
+      for (std::size_t j = 0; j < multiplier.size(); ++j) to[j] *= multiplier[j];
+    }
   });
   kernels::Activations inputs;
   inputs.assign(std::as_const(moved).view());
@@ -158,10 +175,10 @@ void LinearGroup::apply(Runtime& runtime, kernels::Activations& x, MatrixView<fl
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     const kernels::Linear& linear = parts_[i];
     const MatrixView<float> out = y.cols_from(first, linear.out());
-    if (input_orders_[i].empty())
+    if (input_orders_[i].empty() && multipliers_[i].empty())
       linear.apply(runtime, x, out, epilogue);
     else
-      apply_in_order(runtime, linear, input_orders_[i], x.floats(), out, epilogue);
+      apply_changed(runtime, linear, input_orders_[i], multipliers_[i], x.floats(), out, epilogue);
     first += linear.out();
   }
 }
@@ -201,7 +218,7 @@ LinearGroup load_group(Runtime& runtime, const TensorMap& map, const LoadOptions
       sources.push_back(
           {.weight = &loaded[i].weight, .bias = loaded[i].bias, .row_order = loaded[i].order});
     group.add(kernels::Linear::pack(runtime, sources, loaded[first].activations),
-              loaded[first].input_order);
+              loaded[first].input_order, loaded[first].multiplier);
     first = last;
   }
   for (const Loaded& one : loaded) map.checkpoint().release(one.weight);

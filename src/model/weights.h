@@ -29,10 +29,13 @@ struct Norm {
 // packed matrix, so there are one to three.
 class LinearGroup {
  public:
-  // input_order: column j multiplies input input_order[j]; empty: input j.
-  void add(kernels::Linear linear, std::vector<std::int32_t> input_order = {}) {
+  // input_order: column j multiplies input input_order[j]; empty: input j. multiplier: of each
+  // input before it is rounded (SmoothQuant, where nothing before it takes the scales); empty: 1.
+  void add(kernels::Linear linear, std::vector<std::int32_t> input_order = {},
+           std::vector<float> multiplier = {}) {
     parts_.push_back(std::move(linear));
     input_orders_.push_back(std::move(input_order));
+    multipliers_.push_back(std::move(multiplier));
   }
   explicit operator bool() const { return !parts_.empty(); }
   // x (tokens, in) -> y (tokens, sum of out)
@@ -45,6 +48,7 @@ class LinearGroup {
  private:
   std::vector<kernels::Linear> parts_;
   std::vector<std::vector<std::int32_t>> input_orders_;  // of each part
+  std::vector<std::vector<float>> multipliers_;
 };
 
 struct MlpWeights {

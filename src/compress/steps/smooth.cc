@@ -16,8 +16,8 @@
 namespace farthing::compress {
 namespace {
 
-constexpr std::array<std::string_view, 6> kKeys = {"alpha", "grid",        "folds",
-                                                   "range", "first_token", "error"};
+constexpr std::array<std::string_view, 7> kKeys = {"alpha",       "grid",  "folds",   "range",
+                                                   "first_token", "error", "multiply"};
 constexpr std::array<std::string_view, 2> kFolds = {"all", "norms"};
 constexpr std::array<std::string_view, 3> kFirst = {"both", "with", "apart"};
 constexpr std::array<std::string_view, 2> kErrors = {"token", "sum"};
@@ -29,6 +29,7 @@ struct Options {
   RoundMethod range = RoundMethod::kMinMax;
   // Whether the peaks of inputs are those of all tokens, or of all but the first of a sample.
   bool first_with = true, first_apart = true;
+  bool multiply = false;  // the inputs themselves, where nothing before a linear takes the scales
   bool error_by_token = true;  // each token's error as a share of its output, else the plain sum
 };
 
@@ -179,9 +180,19 @@ class Smooth final : public Step {
     return calibrate::kMoments | (options_.alpha < 0 ? calibrate::kSample : 0u);
   }
   void prepare(Plan& plan) override { rewrite_consumers(plan); }
+  void prepare_model(Plan& plan, const model::TensorMap& map) override {
+    if (!options_.multiply) return;
+    for (PlannedUnit& unit : plan.units)
+      unit.multiplied = is_integer(unit) && unit.slices == 1 && stands_alone(map, unit.unit);
+  }
 
   void transform(Runtime& runtime, Block& block) override {
-    for (const Fold& fold : folds_of(block)) {
+    std::vector<Fold> folds = folds_of(block);
+    for (Fold& fold : multiplied_of(block)) {
+      apply_fold(block, fold, std::vector<float>(static_cast<std::size_t>(fold.channels), 1.0f));
+      folds.push_back(std::move(fold));
+    }
+    for (const Fold& fold : folds) {
       const bool norm =
           fold.producer == model::Slot::kAttentionNorm || fold.producer == model::Slot::kMlpNorm;
       if (options_.norms_only && !norm) continue;
@@ -245,6 +256,8 @@ std::unique_ptr<Step> make(const Setting& settings) {
     options.first_with = choice != 2;
     options.first_apart = choice != 1;
   }
+  if (const Setting* multiply = settings.find("multiply"))
+    options.multiply = flag_of(*multiply, "multiply of smooth");
   if (const Setting* error = settings.find("error"))
     options.error_by_token = choice_of(*error, "error of smooth", kErrors) == 0;
   return std::make_unique<Smooth>(std::move(options));
