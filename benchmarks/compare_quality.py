@@ -12,7 +12,8 @@ is what llama-imatrix collects. Each file, and each of our artefacts, is then me
 
     farthing eval FILE --reference MODEL --convention llama.cpp --windows 40
 
-For each type the best of our candidates that takes no more bytes (of all tensors) stands beside it,
+With --work DIR what is measured is kept there, and a run that was stopped goes on. For each type the best of
+our candidates that takes no more bytes (of all tensors) stands beside it,
 with the ratio of KL divergences, for every calibration seed. Candidates are recipes of the table below.
 """
 import argparse
@@ -116,6 +117,48 @@ def show(name, rows, peer=None):
          f"{statistics.mean(r['perplexity'] for r in rows):.4f}", ratio)
 
 
+def make_peers(options, work, results, keep):
+    kinds = [kind for kind in options.types.split(",") if kind not in results["llama.cpp"]]
+    if not kinds:
+        return
+    if options.imatrix:
+        importance = read_importance(options.imatrix)
+    else:
+        importance = importance_of(options.model, pathlib.Path(options.calibration).read_text(), 200,
+                                   options.length)
+    run(options.farthing, "convert", options.model, work / "bf16.gguf", "--type", "bf16", "--force")
+    for kind in kinds:
+        quantise(work / "bf16.gguf", work / f"{kind}.gguf", kind, importance, options.threads)
+        results["llama.cpp"][kind] = measure(options, work / f"{kind}.gguf", work)
+        keep()
+        (work / f"{kind}.gguf").unlink()
+
+
+def compare(options, work):
+    kept = work / "results.json"
+    results = json.loads(kept.read_text()) if kept.exists() else {"llama.cpp": {}, "farthing": {}}
+
+    def keep():
+        kept.write_text(json.dumps(results))
+
+    line("", "bytes", "KL", "stderr", "top-1 %", "perplexity", "KL ratio")
+    make_peers(options, work, results, keep)
+    for kind, row in results["llama.cpp"].items():
+        show(f"llama.cpp {kind}", [row])
+    data = ["--text", options.calibration] if options.calibration else []
+    for name, arguments in candidates(options):
+        name = f"{options.method} {name}"
+        rows = results["farthing"].setdefault(name, [])
+        for seed in options.seeds.split(",")[len(rows):]:
+            run(options.farthing, "compress", options.model, work / "ours", "--no-portable", "--force",
+                "--method", options.method, "--samples", options.samples, "--length", options.length,
+                "--seed", seed, *data, *arguments)
+            rows.append(measure(options, work / "ours", work))
+            keep()
+        show(name, rows)
+    return results
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("farthing", type=pathlib.Path)
@@ -133,36 +176,13 @@ def main():
     parser.add_argument("--windows", type=int, default=40)
     parser.add_argument("--context", type=int, default=512)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--work", type=pathlib.Path, help="keep results here and go on with them")
     parser.add_argument("--json", help="all numbers")
     options = parser.parse_args()
-    results = {"llama.cpp": {}, "farthing": {}}
     with tempfile.TemporaryDirectory() as folder:
-        work = pathlib.Path(folder)
-        if options.imatrix:
-            importance = read_importance(options.imatrix)
-        else:
-            importance = importance_of(options.model, pathlib.Path(options.calibration).read_text(), 200,
-                                       options.length)
-        run(options.farthing, "convert", options.model, work / "bf16.gguf", "--type", "bf16")
-        line("", "bytes", "KL", "stderr", "top-1 %", "perplexity", "KL ratio")
-        for kind in options.types.split(","):
-            quantise(work / "bf16.gguf", work / f"{kind}.gguf", kind, importance, options.threads)
-            results["llama.cpp"][kind] = measure(options, work / f"{kind}.gguf", work)
-            show(f"llama.cpp {kind}", [results["llama.cpp"][kind]])
-            (work / f"{kind}.gguf").unlink()
-        most = max(row["bytes"] for row in results["llama.cpp"].values())
-        for name, arguments in candidates(options):
-            rows = []
-            for seed in options.seeds.split(","):
-                data = ["--text", options.calibration] if options.calibration else []
-                run(options.farthing, "compress", options.model, work / "ours", "--no-portable", "--force",
-                    "--method", options.method, "--samples", options.samples, "--length", options.length,
-                    "--seed", seed, *data, *arguments)
-                rows.append(measure(options, work / "ours", work))
-                if rows[0]["bytes"] > most:
-                    break
-            results["farthing"][name] = rows
-            show(name, rows)
+        work = options.work or pathlib.Path(folder)
+        work.mkdir(parents=True, exist_ok=True)
+        results = compare(options, work)
     print("\nat no more bytes than llama.cpp's:")
     line("", "bytes", "KL", "stderr", "top-1 %", "perplexity", "KL ratio")
     for kind, peer in results["llama.cpp"].items():
