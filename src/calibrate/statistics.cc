@@ -72,16 +72,20 @@ void Accumulator::add_moments(Runtime& runtime, MatrixView<const float> x,
           j);
 }
 
-void Accumulator::add_sample(MatrixView<const float> x) {
-  for (std::int64_t t = 0; t < x.rows; ++t)
-    if ((tokens_ + t) % stride_ == 0)
-      sample_.insert(sample_.end(), x.row(t).begin(), x.row(t).end());
+void Accumulator::add_sample(MatrixView<const float> x, std::span<const std::int64_t> first_rows) {
+  for (std::int64_t t = 0; t < x.rows; ++t) {
+    const bool is_first = std::ranges::binary_search(first_rows, t);
+    const bool wanted = is_first && std::ranges::count(sample_is_first_, true) < kSampleFirst;
+    if (!wanted && (tokens_ + t) % stride_ != 0) continue;
+    sample_.insert(sample_.end(), x.row(t).begin(), x.row(t).end());
+    sample_is_first_.push_back(is_first);
+  }
 }
 
 void Accumulator::add(Runtime& runtime, MatrixView<const float> x,
                       MatrixView<const float> reference, std::span<const std::int64_t> first_rows) {
   assert(x.cols == inputs_);
-  if ((wanted_ & kSample) != 0) add_sample(x);
+  if ((wanted_ & kSample) != 0) add_sample(x, first_rows);
   tokens_ += x.rows;
   add_moments(runtime, x, first_rows);
   if ((wanted_ & (kHessian | kDrift)) == 0) return;
@@ -119,6 +123,7 @@ LinearStatistics Accumulator::finish(Runtime& runtime) {
   if ((wanted_ & kSample) != 0) {
     const auto rows = static_cast<std::int64_t>(sample_.size()) / inputs_;
     std::copy(sample_.begin(), sample_.end(), s.sample.resize(rows, inputs_).data);
+    s.sample_is_first = std::move(sample_is_first_);
   }
   s.least = std::move(least_);
   s.most = std::move(most_);

@@ -31,7 +31,9 @@ struct LinearStatistics {
   std::vector<float> later_peak;
   Matrix<float> hessian;  // (in, in), symmetric; empty when it was not asked for
   Matrix<float> drift;    // (in, in); empty when it was not asked for
-  Matrix<float> sample;   // (at most kSampleTokens, in), spread over all tokens
+  // (about kSampleTokens, in): tokens spread over all, and some that begin a sample.
+  Matrix<float> sample;
+  std::vector<bool> sample_is_first;
 
   float peak(std::int64_t j) const;  // max |x_j|
 };
@@ -41,7 +43,7 @@ struct LinearStatistics {
 class Accumulator {
  public:
   static constexpr std::int64_t kPiece = 256;  // tokens
-  static constexpr std::int64_t kSampleTokens = 512;
+  static constexpr std::int64_t kSampleTokens = 512, kSampleFirst = 32;
 
   // expected: tokens that will come, which decides which of them the sample takes.
   Accumulator(std::int64_t inputs, unsigned wanted, std::int64_t expected);
@@ -57,7 +59,7 @@ class Accumulator {
  private:
   void add_moments(Runtime& runtime, MatrixView<const float> x,
                    std::span<const std::int64_t> first_rows);
-  void add_sample(MatrixView<const float> x);
+  void add_sample(MatrixView<const float> x, std::span<const std::int64_t> first_rows);
 
   std::int64_t inputs_, tokens_ = 0, expected_;
   unsigned wanted_;
@@ -67,6 +69,7 @@ class Accumulator {
   Matrix<float> turned_, difference_;
   std::int64_t stride_;  // of the sample's tokens; odd, so that all positions of windows occur
   std::vector<float> sample_;
+  std::vector<bool> sample_is_first_;
 };
 
 }  // namespace farthing::calibrate

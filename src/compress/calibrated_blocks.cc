@@ -69,7 +69,8 @@ std::uint64_t block_need(const Plan& plan, std::span<const std::unique_ptr<Step>
     largest = std::max(largest, stage);
     if ((transform & calibrate::kHessian) != 0) whole += square;  // all inputs of the block at once
     if ((transform & calibrate::kSample) != 0)
-      whole += inputs * calibrate::Accumulator::kSampleTokens * sizeof(float);
+      whole += inputs * sizeof(float) *
+               (calibrate::Accumulator::kSampleTokens + calibrate::Accumulator::kSampleFirst);
   }
   const std::uint64_t copies = edits ? 2 : 1;  // the edits as the model reads them
   return weights * sizeof(float) * copies + packed * (reference ? 2 : 1) + made +

@@ -30,7 +30,9 @@ struct Options {
   // Whether the peaks of inputs are those of all tokens, or of all but the first of a sample.
   bool first_with = true, first_apart = true;
   bool multiply = false;  // the inputs themselves, where nothing before a linear takes the scales
-  bool error_by_token = true;  // each token's error as a share of its output, else the plain sum
+  // Each token's error as a share of its output, first tokens of samples and the others counting
+  // alike; else the plain sum.
+  bool error_by_token = true;
 };
 
 // Largest |w| of each channel over all consumers.
@@ -96,17 +98,22 @@ void round_inputs(MatrixView<float> x, const ActivationScheme& scheme) {
 // The squared output error of a fold's quantised consumers over the sample, for candidate scales.
 class Trial {
  public:
-  Trial(Runtime& runtime, const Fold& fold, MatrixView<const float> sample, const Options& options)
+  Trial(Runtime& runtime, const Fold& fold, const calibrate::LinearStatistics& inputs,
+        const Options& options)
       : runtime_(runtime),
         fold_(fold),
-        sample_(sample),
+        sample_(inputs.sample.view()),
         range_(options.range),
         by_token_(options.error_by_token) {
+    const auto& first = inputs.sample_is_first;
+    const auto count = static_cast<double>(std::ranges::count(first, true));
+    for (const bool is_first : first)
+      counts_.push_back(1 / (is_first ? count : static_cast<double>(first.size()) - count));
     for (const BlockMatrix* consumer : fold.consumers) {
       if (!is_integer(*consumer->unit)) continue;
       consumers_.push_back(consumer);
       Matrix<float>& exact = exact_.emplace_back();
-      multiply(sample, consumer->values.view(), exact);
+      multiply(sample_, consumer->values.view(), exact);
     }
   }
 
@@ -156,7 +163,8 @@ class Trial {
         error += wrong * wrong;
         whole += exact * exact;
       }
-      sum += !by_token_ ? error : whole > 0 ? error / whole : 0;
+      const double share = whole > 0 ? counts_[static_cast<std::size_t>(t)] * error / whole : 0;
+      sum += by_token_ ? share : error;
     }
     return sum;
   }
@@ -166,6 +174,7 @@ class Trial {
   MatrixView<const float> sample_;
   RoundMethod range_;
   bool by_token_;
+  std::vector<double> counts_;  // what each token counts
   std::vector<const BlockMatrix*> consumers_;
   std::vector<Matrix<float>> exact_;
   Matrix<float> inputs_, weights_, turned_, outputs_;
@@ -213,7 +222,7 @@ class Smooth final : public Step {
  private:
   void choose(Runtime& runtime, Block& block, const Fold& fold,
               const calibrate::LinearStatistics& inputs) const {
-    Trial trial(runtime, fold, inputs.sample.view(), options_);
+    Trial trial(runtime, fold, inputs, options_);
     const std::vector<float> weights = weight_peaks(fold);
     BestScales best(fold.channels, trial.error(std::vector<float>(weights.size(), 1.0f)));
     std::vector<float> tried;  // samples without a first token have no other peaks
