@@ -49,7 +49,10 @@ class Bench:
             ends = ["--embedding", scheme] + ([] if self.o.tied else ["--head", head])
             run(self.o.farthing, "compress", self.o.model, place, "--scheme", scheme, "--method", self.o.method,
                 "--samples", self.o.samples, "--length", self.o.context, "--no-portable", "--quiet", *ends)
-        return self.quality(place) | {"name": f"{scheme}, head {head}"}
+        kept = self.work / f"{place.name}.json"  # a run that was stopped goes on
+        if not kept.exists():
+            kept.write_text(json.dumps(self.quality(place) | {"place": str(place)}))
+        return json.loads(kept.read_text()) | {"name": f"{scheme}, head {head}"}
 
     def tune(self, name, *limits):
         place, out = self.work / name, self.work / f"{name}.json"

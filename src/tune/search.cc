@@ -44,6 +44,15 @@ std::string limit_text(const TuneOptions& o) {
   return text;
 }
 
+void note_round(const Candidate& c, int round, Progress& progress) {
+  for (const FloorCheck& check : c.checks)
+    progress.note(fmt::format("round {}: {}", round, check_text(check)));
+  progress.note(
+      fmt::format("round {}: KL {:.5f} (expected {:.5f}), {:.3f} ms a token (expected {:.3f}), {}",
+                  round, c.measured.kld, c.expected.kld, c.measured.ms, c.expected.ms,
+                  human_bytes(static_cast<std::uint64_t>(c.measured.bytes))));
+}
+
 }  // namespace
 
 void check_options(const TuneOptions& o) {
@@ -121,6 +130,7 @@ Problem Search::problem(double loss_limit) const {
   at(p.limits, Measure::kBytes) = options_.max_bytes - other_bytes_;
   at(p.limits, Measure::kMemory) = options_.max_memory - other_bytes_;
   at(p.limits, Measure::kTime) = options_.max_ms * options_.workload.tokens() / 1e3;
+  for (std::size_t m = 0; m < kMeasures; ++m) p.limits[m] *= tightened_[m];
   return p;
 }
 
@@ -200,13 +210,13 @@ void Search::refuse(double loss_limit) const {
 }
 
 // Allocates, measures the chosen entries that were only read off, and allocates again.
-Mix Search::allocate_within(double loss_limit) {
+std::optional<Mix> Search::try_allocate(double loss_limit) {
   constexpr int kPasses = 4;
   Mix mix;
   for (int pass = 0; pass < kPasses; ++pass) {
     const Problem p = problem(loss_limit);
     const Assignment found = allocate(p);
-    if (!found.feasible) refuse(loss_limit);
+    if (!found.feasible) return std::nullopt;
     mix = mix_of(p, found.picks);
     std::vector<Swap> wanted;
     for (std::size_t u = 0; u < mix.size(); ++u)
@@ -215,6 +225,12 @@ Mix Search::allocate_within(double loss_limit) {
     measure_entries(*study_.probe, wanted, *study_.table, *study_.cache, study_.progress);
   }
   return mix;
+}
+
+Mix Search::allocate_within(double loss_limit) {
+  auto mix = try_allocate(loss_limit);
+  if (!mix) refuse(loss_limit);
+  return *std::move(mix);
 }
 
 Interaction Search::measure_whole(const Mix& mix) {
@@ -334,8 +350,40 @@ Candidate Search::try_mix(const Mix& mix, const std::string& place,
                 .bytes = stored_bytes(*checkpoint),
                 .memory = static_cast<double>(model->bytes())};
   if (has_cache) c.measured.memory += times_.memory({mix.size() - 1, mix.back()});
-  c.holds = all_hold(c.checks) && c.measured.bytes <= options_.max_bytes;
+  c.holds = all_hold(c.checks) && c.measured.bytes <= options_.max_bytes &&
+            c.measured.memory <= options_.max_memory && c.measured.ms <= options_.max_ms;
   return c;
+}
+
+// A limit that the whole has broken, though the sum was within it, is aimed at so much lower. True
+// when there was one.
+bool Search::tighten(const Candidate& c) {
+  bool broken = false;
+  const auto aim = [&](Measure m, double measured, double limit) {
+    if (measured <= limit) return;
+    at(tightened_, m) *= limit / measured * kSafety;
+    broken = true;
+  };
+  aim(Measure::kTime, c.measured.ms, options_.max_ms);
+  aim(Measure::kBytes, c.measured.bytes, options_.max_bytes);
+  aim(Measure::kMemory, c.measured.memory, options_.max_memory);
+  return broken;
+}
+
+void Search::refuse_all(const Found& found) const {
+  const Candidate& last = found.rounds.back();
+  std::string missed;
+  for (const FloorCheck& check : last.checks)
+    if (!check.holds) missed += (missed.empty() ? "" : "; ") + check_text(check);
+  if (missed.empty())
+    missed = fmt::format("{:.3f} ms a token, {} of weights and {} in memory", last.measured.ms,
+                         human_bytes(static_cast<std::uint64_t>(last.measured.bytes)),
+                         human_bytes(static_cast<std::uint64_t>(last.measured.memory)));
+  unsupported(
+      "after {} rounds no mix holds what was asked for: the last one has {}; lower the floor, "
+      "raise "
+      "the limit, or name other --schemes",
+      found.rounds.size(), missed);
 }
 
 Search::Found Search::find(const std::string& prefix, const std::string& tool_version) {
@@ -359,12 +407,7 @@ Search::Found Search::find(const std::string& prefix, const std::string& tool_ve
     const std::string place = fmt::format("{}-{}", prefix, sha256_hex(words).substr(0, 12));
     Candidate c = try_mix(mix, place, tool_version);
     const bool better = c.holds && (!found.best.holds || value(c) < value(found.best));
-    for (const FloorCheck& check : c.checks)
-      study_.progress.note(fmt::format("round {}: {}", round + 1, check_text(check)));
-    study_.progress.note(fmt::format(
-        "round {}: KL {:.5f} (expected {:.5f}), {:.3f} ms a token (expected {:.3f}), {}", round + 1,
-        c.measured.kld, c.expected.kld, c.measured.ms, c.expected.ms,
-        human_bytes(static_cast<std::uint64_t>(c.measured.bytes))));
+    note_round(c, round + 1, study_.progress);
     double room = kNoLimit;
     for (const FloorCheck& check : c.checks) room = std::min(room, check.room);
     if (better || found.place.empty()) {
@@ -374,21 +417,22 @@ Search::Found Search::find(const std::string& prefix, const std::string& tool_ve
       std::filesystem::remove_all(place);
     }
     found.rounds.push_back(c);
-    if (c.checks.empty() || (c.holds && room < kNearEnough)) break;
+    const bool broken = tighten(c);
+    if (!broken && (c.checks.empty() || (c.holds && room < kNearEnough))) break;
     const double sum = sum_of(mix);
     if (sum > 0) correction_ = c.measured.kld / sum;
-    const Mix next = allocate_within(sum * room * kSafety);
-    const bool tried = std::ranges::any_of(
-        found.rounds, [&](const Candidate& other) { return other.mix == next; });
+    const double limit = room < kNoLimit ? sum * room * kSafety : kNoLimit;
+    const auto next = try_allocate(limit);
+    if (!next && !found.best.holds) refuse(limit);
+    const bool tried = !next || std::ranges::any_of(found.rounds, [&](const Candidate& other) {
+      return other.mix == *next;
+    });
     if (tried) break;
-    mix = next;
+    mix = *next;
   }
   if (!found.best.holds) {
     std::filesystem::remove_all(found.place);
-    unsupported(
-        "after {} rounds no mix holds the floor: the last one has {}; lower the floor, or name "
-        "finer --schemes",
-        found.rounds.size(), check_text(found.rounds.back().checks.front()));
+    refuse_all(found);
   }
   return found;
 }

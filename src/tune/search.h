@@ -87,11 +87,14 @@ class Search {
   void measure_rest();
   Problem problem(double loss_limit) const;
   Mix mix_of(const Problem& problem, const std::vector<std::size_t>& picks) const;
+  std::optional<Mix> try_allocate(double loss_limit);
   Mix allocate_within(double loss_limit);
   double first_limit() const;
   double sum_of(const Mix& mix) const;  // of the single units' KL divergences
   Interaction measure_whole(const Mix& mix);
   [[noreturn]] void refuse(double loss_limit) const;
+  bool tighten(const Candidate& candidate);
+  [[noreturn]] void refuse_all(const Found& found) const;
   Candidate try_mix(const Mix& mix, const std::string& place, const std::string& tool_version);
   std::unique_ptr<io::Checkpoint> make(const Mix& mix, const std::string& place,
                                        const std::string& tool_version, std::string& recipe_words);
@@ -100,8 +103,9 @@ class Search {
   TuneOptions options_;
   UnitTimes times_;
   Interaction interaction_;
-  double other_bytes_ = 0;  // of tensors that are in no unit
-  double correction_ = 1;   // measured KL for each of the sum's, on the text of the floor
+  double other_bytes_ = 0;           // of tensors that are in no unit
+  Values tightened_ = {1, 1, 1, 1};  // what is aimed at, as a share of each limit
+  double correction_ = 1;            // measured KL for each of the sum's, on the text of the floor
 };
 
 }  // namespace farthing::tune

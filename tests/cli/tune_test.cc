@@ -119,6 +119,19 @@ TEST(Tune, PlansWithoutWriting) {
   EXPECT_NEAR(json["interaction"]["ratio"].get<double>(), 1, 0.25);
 }
 
+TEST(Tune, MakesTheLeastLossWithinALimit) {
+  const io::TempDir dir;
+  const Outcome tuned =
+      tune(dir, {{"--max-bytes", "6MB"}, {"--json", dir.path("t.json")}}, {dir.path("out") + "/"});
+  ASSERT_EQ(tuned.code, 0) << tuned.err;
+  const Json chosen = read_json_file(dir.path("t.json"))["chosen"];
+  EXPECT_LE(chosen["measured"]["bytes"].get<double>(), 6e6);
+  EXPECT_EQ(chosen["measured"]["bytes"], chosen["expected"]["bytes"]);
+  EXPECT_GT(chosen["quality"]["kld"]["mean"].get<double>(), 0);
+  EXPECT_TRUE(chosen["checks"].empty());
+  EXPECT_TRUE(fs::exists(dir.path("out/config.json")));
+}
+
 TEST(Tune, SaysWhatCanBeReachedWhenAFloorCannot) {
   const io::TempDir dir;
   const auto refused = [&](const std::map<std::string, std::string>& changed, int code,

@@ -53,7 +53,8 @@ tune::TuneOptions tune_options(const Options& o) {
 }
 
 // Before any work.
-void check_out(const Options& o) {
+void check_out(Options& o) {
+  while (o.out.size() > 1 && o.out.ends_with('/')) o.out.pop_back();
   if (o.out.empty()) {
     if (!o.dry_run && !o.pareto) usage_error("tune needs OUT, or --dry-run or --pareto");
     return;
@@ -173,7 +174,7 @@ void finish(const Options& o, tune::Study& study, tune::Search& search, Json jso
   write_json(o.common, json);
 }
 
-void run(const Options& o) {
+void run(Options o) {
   tune::TuneOptions options = tune_options(o);
   const tune::StudyOptions study_settings = study_options(o.study);
   check_out(o);
@@ -183,6 +184,11 @@ void run(const Options& o) {
   const auto runtime = make_runtime(o.common);
   const auto progress = make_progress(o.common);
   const auto checkpoint = io::Checkpoint::open(o.study.model);
+  if (checkpoint->is_gguf())
+    unsupported(
+        "{}: tune starts from a Hugging Face directory, not from GGUF; give the checkpoint "
+        "that the file was made from",
+        printable(o.study.model, 400));
   tune::Study study(*runtime, *checkpoint, study_settings, *progress);
   if (study.options.text.paths.empty())
     progress->note(
