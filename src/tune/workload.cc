@@ -11,7 +11,8 @@ namespace {
 
 constexpr std::int64_t kChunk = 512;  // tokens of a prompt that run together
 constexpr std::int64_t kDecodeContext = 128;
-constexpr int kPassRepeats = 12, kPromptRepeats = 4;
+constexpr int kPassRepeats = 12, kPromptRepeats = 4;  // at least
+constexpr double kPassSeconds = 0.15;                 // that small models repeat for
 
 // Linears that read one input lie in one packed matrix when they are alike.
 int sibling_kind(std::string_view kind) {
@@ -58,8 +59,12 @@ PassTimes time_model(Runtime& runtime, model::Model& model, kernels::KvType kv, 
     // In the middle of the answer.
     const std::int64_t context = std::max<std::int64_t>(1, w.kept + w.prompt + w.answer / 2);
     bench::Driver::Sequences sequences = driver.open(w.batch, context);
-    for (int repeat = 0; repeat < kPassRepeats; ++repeat) {
+    int repeats = kPassRepeats;
+    for (int repeat = 0; repeat < repeats; ++repeat) {
       const double seconds = driver.feed(sequences, 1);
+      if (repeat == 1)
+        repeats = static_cast<int>(
+            std::clamp(kPassSeconds / std::max(seconds, 1e-9), 1.0 * kPassRepeats, 1000.0));
       if (repeat == 1 || (repeat > 1 && seconds < times.decode)) times.decode = seconds;
       driver.rewind(sequences, context);
     }
