@@ -64,7 +64,7 @@ PassTimes time_model(Runtime& runtime, model::Model& model, kernels::KvType kv, 
       const double seconds = driver.feed(sequences, 1);
       if (repeat == 1)
         repeats = static_cast<int>(
-            std::clamp(kPassSeconds / std::max(seconds, 1e-9), 1.0 * kPassRepeats, 1000.0));
+            std::clamp(kPassSeconds / std::max(seconds, 1e-9), 1.0 * kPassRepeats, 200.0));
       if (repeat == 1 || (repeat > 1 && seconds < times.decode)) times.decode = seconds;
       driver.rewind(sequences, context);
     }
