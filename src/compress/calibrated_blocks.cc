@@ -19,13 +19,6 @@ using model::Slot;
 
 constexpr WeightScheme kFloat32 = {.element = Element::kF32, .bits = 32};
 
-calibrate::SampleRows rows_of(const calibrate::CalibrationData& data) {
-  calibrate::SampleRows rows;
-  for (const calibrate::Sample& sample : data.samples)
-    rows.lengths.push_back(std::ssize(sample.tokens));
-  return rows;
-}
-
 unsigned wanted_of(std::span<const std::unique_ptr<Step>> steps, const PlannedUnit& unit) {
   if (unit.keep || stage_of(unit.unit.slot) == Slot::kNone) return calibrate::kNoStatistics;
   unsigned wanted = unit.has_static_inputs() ? calibrate::kMoments : calibrate::kNoStatistics;
@@ -66,6 +59,7 @@ std::uint64_t block_need(const Plan& plan, std::span<const std::unique_ptr<Step>
     std::uint64_t stage = 0;
     if ((wanted & calibrate::kHessian) != 0) stage += 3 * square;
     if ((wanted & calibrate::kDrift) != 0) stage += 4 * square;
+    for (const auto& step : steps) stage += step->work_bytes(unit);
     largest = std::max(largest, stage);
     if ((transform & calibrate::kHessian) != 0) whole += square;  // all inputs of the block at once
     if ((transform & calibrate::kSample) != 0)
@@ -134,9 +128,8 @@ CalibratedBlocks::CalibratedBlocks(Runtime& runtime, const model::TensorMap& map
       runner_(runtime, samples_, kernels::parse_kv_type(options.kv)) {
   for (const PlannedUnit& unit : plan.units)
     has_reference_ |= (wanted_of(steps_, unit) & calibrate::kDrift) != 0;
-  std::vector<cache::Token> tokens;
-  for (const calibrate::Sample& sample : data.samples)
-    tokens.insert(tokens.end(), sample.tokens.begin(), sample.tokens.end());
+  if (data.samples.empty()) return;  // steps that change weights without data
+  const std::vector<cache::Token> tokens = tokens_of(data);
   const std::int64_t count = samples_.tokens(), hidden = map.config().hidden;
   const auto start = [&](const io::Checkpoint& checkpoint, auto& model, auto& states) {
     model = model::Model::load(runtime_, checkpoint, {}, true);
@@ -178,7 +171,7 @@ void CalibratedBlocks::transform(Block& block) {
     put_edits(block, overlay_);
     put_edits(block, float_overlay_);
     put_vectors(block.vectors());
-    model_->blocks().forget();
+    forget();
     if (reference_ != nullptr) reference_->blocks().forget();
   }
   block.set_inputs({});
@@ -240,13 +233,11 @@ void CalibratedBlocks::round_stage(Block& block, Slot stage, const Collected& co
 FinishedBlock CalibratedBlocks::compress(int layer) {
   overlay_.clear();
   float_overlay_.clear();
-  model_->blocks().forget();
+  forget();
   FinishedBlock finished;
   {
     Block block(runtime_, map_, plan_, layer);
     transform(block);
-    const calibrate::BlockRunner::Reference reference{
-        has_reference_ ? *reference_ : *model_, has_reference_ ? *reference_states_ : *states_};
     for (const Slot stage : calibrate::kStages) {
       Wanted wanted;
       for (const Block::Place& place : block.places())
@@ -254,11 +245,9 @@ FinishedBlock CalibratedBlocks::compress(int layer) {
             bits != 0 && stage_of(place.unit->unit.slot) == stage)
           wanted[{stage, place.expert}] |= bits;
       Collected collected;
-      if (!wanted.empty())
-        collected = runner_.collect(*model_, layer, *states_, wanted,
-                                    has_reference_ ? &reference : nullptr);
+      if (!wanted.empty()) collected = collect(layer, wanted);
       round_stage(block, stage, collected, finished);
-      model_->blocks().forget();
+      forget();
     }
     round_stage(block, Slot::kNone, {}, finished);  // a router that a rule names
     for (auto& [name, vector] : block.vectors())
@@ -277,6 +266,16 @@ void CalibratedBlocks::replay(int layer, const FinishedBlock& finished) {
   advance(layer);
 }
 
+void CalibratedBlocks::forget() {
+  if (model_ != nullptr) model_->blocks().forget();
+}
+
+Collected CalibratedBlocks::collect(int layer, const Wanted& wanted) {
+  if (!has_reference_) return runner_.collect(*model_, layer, *states_, wanted);
+  const calibrate::BlockRunner::Reference reference{*reference_, *reference_states_};
+  return runner_.collect(*model_, layer, *states_, wanted, &reference);
+}
+
 // The reference runs in the basis that the compressed model has.
 void CalibratedBlocks::put_rotated(int layer) {
   Block block(runtime_, map_, plan_, layer);
@@ -287,7 +286,8 @@ void CalibratedBlocks::put_rotated(int layer) {
 }
 
 void CalibratedBlocks::advance(int layer) {
-  model_->blocks().forget();
+  if (model_ == nullptr) return;
+  forget();
   runner_.advance(*model_, layer, *states_);
   if (reference_ == nullptr) return;
   float_overlay_.clear();  // the steps keep the model's function: as it is, it is the reference
@@ -310,7 +310,7 @@ std::uint64_t CalibratedBlocks::memory_need(const model::TensorMap& map, const P
       ends += static_cast<std::uint64_t>(unit.weights()) *
               static_cast<std::uint64_t>(unit.source.bits) / 8;
   }
-  const std::uint64_t streams = reference ? 2 : 1;
+  const std::uint64_t streams = tokens == 0 ? 0 : reference ? 2 : 1;
   const auto states = static_cast<std::uint64_t>(tokens * c.hidden) * sizeof(float);
   // Of a chunk: normed, branch, copy, inputs of a linear as floats and codes, q k v, attended, the
   // MLP's two widths; and what is turned for the Hessian.

@@ -1,5 +1,6 @@
-// Block streaming with calibration data: what enters each linear is measured behind the blocks, and
-// the parts of this block, that are compressed already (algorithms.md 0.1).
+// Block streaming for steps that see a block as a whole, mostly with calibration data: what enters
+// each linear is measured behind the blocks, and the parts of this block, that are compressed
+// already (algorithms.md 0.1).
 #pragma once
 
 #include <memory>
@@ -39,7 +40,8 @@ struct CalibrationOptions {
 
 class CalibratedBlocks {
  public:
-  // All are borrowed. The tokens are embedded at once.
+  // All are borrowed. The tokens are embedded at once; without any, blocks are edited and rounded
+  // by what their weights say.
   CalibratedBlocks(Runtime& runtime, const model::TensorMap& map, const Plan& plan,
                    std::span<const std::unique_ptr<Step>> steps,
                    const calibrate::CalibrationData& data, const CalibrationOptions& options);
@@ -77,6 +79,8 @@ class CalibratedBlocks {
   void put_rotated(int layer);
   void put_vectors(const std::map<std::string, QuantizedTensor>& vectors);
   void put_finished(const FinishedMatrix& matrix);
+  calibrate::Collected collect(int layer, const calibrate::Wanted& wanted);
+  void forget();
   void advance(int layer);
 
   Runtime& runtime_;

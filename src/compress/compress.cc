@@ -251,7 +251,7 @@ std::string starved_note(std::span<const UnitResult> results) {
 bool needs_data(const Plan& plan, std::span<const std::unique_ptr<Step>> steps) {
   if (std::ranges::any_of(plan.units, &PlannedUnit::has_static_inputs)) return true;
   for (const auto& step : steps) {
-    if (step->transform_statistics() != calibrate::kNoStatistics) return true;
+    if (step->surveys() || step->transform_statistics() != calibrate::kNoStatistics) return true;
     for (const PlannedUnit& unit : plan.units)
       if (!unit.keep && step->statistics(unit) != calibrate::kNoStatistics) return true;
   }
@@ -336,17 +336,19 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& checkpoint, cons
   for (const std::string& line : plan.lines()) progress.note(line);
 
   calibrate::CalibrationData data;
-  const bool has_data = recipe.fallback || needs_data(plan, steps);
-  if (has_data) data = draw_data(checkpoint, config, recipe, progress);
-  const bool calibrated =
-      has_data || std::ranges::any_of(steps, [](const auto& step) { return step->transforms(); });
+  const bool calibrated = recipe.fallback || needs_data(plan, steps);
+  if (calibrated) data = draw_data(checkpoint, config, recipe, progress);
+  for (const auto& step : steps) step->survey({runtime, map, data, recipe.kv, progress}, plan);
+  const bool by_blocks = calibrated || std::ranges::any_of(steps, [](const auto& step) {
+                           return step->transforms();
+                         });
   if (recipe.fallback) {
     choose_fallback(runtime, map, plan, steps, data, *recipe.fallback, recipe.kv, progress);
     make_portable(plan);
   }
   const std::vector<Shard> shards = lay_out(plan, checkpoint, dropped, options.shard_bytes);
   StreamNeed need = stream_need(shards, options.slab_bytes, runtime.pool.size());
-  const bool spill = calibrated && add_calibration_need(map, plan, steps, data, options, need);
+  const bool spill = by_blocks && add_calibration_need(map, plan, steps, data, options, need);
   check_resources(need, options, out, progress);
   const std::string recipe_words = recipe_text(recipe);
   const std::string source = io::hash_checkpoint(checkpoint);
@@ -360,7 +362,7 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& checkpoint, cons
     progress.note(fmt::format("goes on: {} of {} shards are done", resumed, writer.shards()));
 
   std::unique_ptr<CalibratedBlocks> blocks;
-  if (calibrated)
+  if (by_blocks)
     blocks = std::make_unique<CalibratedBlocks>(
         runtime, map, plan, steps, data,
         CalibrationOptions{.kv = recipe.kv, .spill = spill ? out + ".partial" : std::string()});

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "calibrate/statistics.h"
+#include "compress/float_pass.h"
 #include "compress/plan.h"
 #include "compress/recipe.h"
 #include "core/runtime.h"
@@ -43,6 +44,10 @@ class Step {
   // Before anything is read: may change schemes through plan.substitute().
   virtual void prepare(Plan& plan) { (void)plan; }
   virtual void prepare_model(Plan&, const model::TensorMap&) {}
+  // Whether survey() wants samples, and what it does once every step has prepared, before anything
+  // is compressed: it may look at the whole float model, and settle schemes.
+  virtual bool surveys() const { return false; }
+  virtual void survey(const Survey& survey, Plan& plan) { (void)survey, (void)plan; }
   // For each block in order, before its matrices are rounded: changes weights so that the model's
   // function stays (folded scales, rotations) or barely changes (pruning).
   virtual void transform(Runtime&, Block&) {}
@@ -62,6 +67,11 @@ class Step {
     (void)inputs;
     return nullptr;
   }
+  // Memory that rounding the unit takes beside its floats, its codes and its statistics.
+  virtual std::uint64_t work_bytes(const PlannedUnit& unit) const {
+    (void)unit;
+    return 0;
+  }
 };
 
 struct StepRow {
@@ -79,5 +89,9 @@ std::vector<std::unique_ptr<Step>> make_steps(Recipe& recipe);
 // --method: names joined by "+", and the steps they are short for. Error: usage, lists what is
 // known.
 std::vector<StepSetting> steps_of_method(std::string_view method);
+
+// --sparsity: gives every step that takes weights out this share ("0.5") or pattern ("2:4"). Error:
+// usage when there is none.
+void set_sparsity(std::vector<StepSetting>& steps, std::string_view text);
 
 }  // namespace farthing::compress

@@ -36,13 +36,15 @@ class Sweep {
       share([&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t g = 0; g < groups_; ++g) fix_group(g, begin, end);
       });
-    const std::int64_t step = fixed ? options_.block : std::min(options_.block, group_inputs_);
+    const bool cuts = options_.block < group_inputs_ && group_inputs_ % options_.block == 0;
+    const std::int64_t step = fixed || cuts ? options_.block : group_inputs_;
+    const std::int64_t mask = std::max(options_.block / step, std::int64_t{1}) * step;
     errors_.resize(rows_, step);
     before_.resize(rows_, step);
     for (std::int64_t begin = 0; begin < inputs_; begin += step) {
       const std::int64_t end = std::min(begin + step, inputs_);
-      if (options_.prunes && !options_.sparsity.is_pattern() && begin % options_.block == 0)
-        choose_block(begin, std::min(begin + options_.block, inputs_));
+      if (options_.prunes && !options_.sparsity.is_pattern() && begin % mask == 0)
+        choose_block(begin, std::min(begin + mask, inputs_));
       share([&](std::int64_t from, std::int64_t to) {
         if (!fixed && begin % group_inputs_ == 0) renew_group(begin, from, to);
         round_inputs(begin, end, from, to);

@@ -161,7 +161,7 @@ std::optional<QuantizedTensor> compressed_matrix(const Checkpoint& checkpoint,
   Shape shape;
   if (packed == nullptr)
     shape = matrix_shape(*plain, slices, where);
-  else if (is_mxfp4)
+  else if (is_mxfp4 || scheme.element == Element::kNf4)
     shape = two_in_a_byte(*packed, slices, where);
   else
     shape = stored_shape(joiner.need(".weight_shape"), slices, joiner.what());

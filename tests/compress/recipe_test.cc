@@ -134,8 +134,8 @@ TEST(Recipe, StepsAreCheckedWhenTheyAreMade) {
     return make_steps(recipe).size();
   };
   EXPECT_COMPLAINT(kBadInput,
-                   "r.yaml:2: unknown step \"rnt\"; known: rtn, hqq, rotate, smooth, awq, gptq; "
-                   "did you mean rtn?",
+                   "r.yaml:2: unknown step \"rnt\"; known: rtn, hqq, rotate, smooth, awq, gptq, "
+                   "magnitude, wanda, sparsegpt; did you mean rtn?",
                    make("steps:\n  - rnt\n"));
   EXPECT_COMPLAINT(kBadInput,
                    "step rtn has no key \"rang\"; known: range, importance; did you mean range?",

@@ -46,6 +46,16 @@ inline bool is_tested(Isa isa) {
 #endif
 }
 
+// Whether tests of the level are listed, to run or to be skipped with a note: a program of emulated
+// levels lists no others.
+inline bool is_listed([[maybe_unused]] Isa isa) {
+#if defined(FARTHING_EMULATED)
+  return is_emulated(isa);
+#else
+  return is_built(isa);
+#endif
+}
+
 // Those of the levels that are tested; says which are not.
 inline std::vector<Isa> tested(std::initializer_list<Isa> isas) {
   std::vector<Isa> found;

@@ -23,7 +23,7 @@ namespace {
 struct Options {
   Common common;
   std::vector<std::string> places;  // MODEL OUT, or OUT when the recipe names the model
-  std::string preset, scheme, method, head, embedding, activations, kv, recipe, fallback,
+  std::string preset, scheme, method, sparsity, head, embedding, activations, kv, recipe, fallback,
       memory_limit, shard_size;
   std::vector<std::string> layers, texts;
   std::string sweep, eval_text;
@@ -35,7 +35,8 @@ struct Options {
 
 compress::Recipe make_recipe(const Options& o) {
   const bool has_rules = !o.layers.empty() || !o.head.empty() || !o.embedding.empty();
-  if (o.recipe.empty() && o.scheme.empty() && o.preset.empty() && !has_rules)
+  // Pruning alone leaves the weights in the type that they have.
+  if (o.recipe.empty() && o.scheme.empty() && o.preset.empty() && !has_rules && o.sparsity.empty())
     usage_error(
         "compress needs --preset (fast, balanced, best), --scheme (w4g64, w8g32, ...), rules of "
         "its own (--layers) or a --recipe");
@@ -55,6 +56,7 @@ compress::Recipe make_recipe(const Options& o) {
   if (!o.method.empty())
     for (compress::StepSetting& step : compress::steps_of_method(o.method))
       recipe.steps.push_back(std::move(step));
+  if (!o.sparsity.empty()) compress::set_sparsity(recipe.steps, o.sparsity);
   if (!o.activations.empty()) recipe.activations = parse_activation_mode(o.activations);
   if (!o.kv.empty()) {
     compress::check_kv_name(o.kv, "--kv");
@@ -241,7 +243,11 @@ void add_compress(CLI::App& verb) {
   verb.add_option(
       "--method", o.method,
       "How to compress: rtn (default; the same as search), minmax, shrink, search, hqq, smooth, "
-      "awq, gptq, gptaq; several joined, as awq+gptq");
+      "awq, gptq, gptaq; magnitude, wanda, wanda-owl, sparsegpt, sparsegpt-owl take weights out; "
+      "several joined, as awq+gptq or wanda+gptq");
+  verb.add_option("--sparsity", o.sparsity,
+                  "What a pruning method takes out: a share of the weights (0.5), or all but N of "
+                  "every M inputs (2:4, 4:8)");
   verb.add_option("--layers", o.layers,
                   "NAME=SCHEME or re:EXPRESSION=SCHEME for some matrices; the last match counts")
       ->expected(1)

@@ -24,6 +24,11 @@ constexpr std::array kMethods = {
     Method{"awq", "awq", "", ""},
     Method{"gptq", "gptq", "", ""},
     Method{"gptaq", "gptq", "asymmetric_calibration", "0.25"},
+    Method{"magnitude", "magnitude", "", ""},
+    Method{"wanda", "wanda", "", ""},
+    Method{"wanda-owl", "wanda", "ratios", "owl"},
+    Method{"sparsegpt", "sparsegpt", "", ""},
+    Method{"sparsegpt-owl", "sparsegpt", "ratios", "owl"},
 };
 
 Setting option(std::string_view key, std::string_view value, const std::string& where) {
@@ -65,8 +70,9 @@ StepSetting step_of(std::string_view name) {
 }  // namespace
 
 std::span<const StepRow> step_table() {
-  static const std::array kTable = {round_to_nearest_step(), hqq_step(), rotate_step(),
-                                    smooth_step(),           awq_step(), gptq_step()};
+  static const std::array kTable = {
+      round_to_nearest_step(), hqq_step(),       rotate_step(), smooth_step(),   awq_step(),
+      gptq_step(),             magnitude_step(), wanda_step(),  sparsegpt_step()};
   return kTable;
 }
 
@@ -108,6 +114,25 @@ std::vector<StepSetting> steps_of_method(std::string_view name) {
     begin = end + 1;
   }
   return steps;
+}
+
+void set_sparsity(std::vector<StepSetting>& steps, std::string_view text) {
+  bool found = false;
+  for (StepSetting& step : steps) {
+    const StepRow& row = find_step(step);
+    if (std::find(row.keys.begin(), row.keys.end(), "sparsity") == row.keys.end()) continue;
+    found = true;
+    Setting value = option("sparsity", text, "--sparsity");
+    if (step.options.kind != Setting::Kind::kMap)
+      step.options = std::move(value);
+    else
+      step.options.members.insert(step.options.members.begin(), value.members.front());
+  }
+  if (!found)
+    usage_error(
+        "--sparsity {}: no step takes weights out; add one to --method: magnitude, wanda, "
+        "wanda-owl, sparsegpt, sparsegpt-owl",
+        printable(text));
 }
 
 }  // namespace farthing::compress

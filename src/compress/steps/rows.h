@@ -2,6 +2,7 @@
 #pragma once
 
 #include "compress/step.h"
+#include "compress/sweep.h"
 #include "formats/format.h"
 
 namespace farthing::compress {
@@ -12,6 +13,9 @@ StepRow smooth_step();            // smooth.cc
 StepRow awq_step();               // awq.cc
 StepRow gptq_step();              // gptq.cc
 StepRow rotate_step();            // rotate.cc
+StepRow magnitude_step();         // magnitude.cc
+StepRow wanda_step();             // wanda.cc
+StepRow sparsegpt_step();         // sparsegpt.cc
 
 // What steps share with round_to_nearest.cc.
 std::unique_ptr<Rounder> nearest_rounder(RoundMethod method);
@@ -20,5 +24,10 @@ RoundMethod range_of(const Setting& setting, std::string_view step);
 // The index of one of the names. Error: bad input, naming `what` and the names.
 std::size_t choice_of(const Setting& setting, std::string_view what,
                       std::span<const std::string_view> names);
+
+struct BlockMatrix;
+// Takes weights out of a matrix by |w_ij| sqrt(square_j), or by |w_ij| when square is empty.
+void prune_matrix(Runtime& runtime, BlockMatrix& matrix, std::span<const float> square,
+                  const Sparsity& sparsity, Compare compare);
 
 }  // namespace farthing::compress

@@ -8,8 +8,6 @@
 namespace farthing::kernels::code_tiles {
 namespace {  // internal linkage: see linear_store.h
 
-inline constexpr int kAhead = 2048;  // bytes of a tile that are on their way from memory
-
 // A panel of T tokens on its way through the units.
 struct PanelCursor {
   const std::int32_t* codes;

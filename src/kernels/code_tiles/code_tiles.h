@@ -18,6 +18,7 @@
 namespace farthing::kernels::code_tiles {
 
 inline constexpr int kMaxUnit = 256;
+inline constexpr int kAhead = 2048;  // bytes of a tile that are on their way from memory
 inline constexpr float kSmallest = 0x1p-100f;
 
 // Tokens that are multiplied with a pair of tiles at once: a panel's width.

@@ -11,7 +11,7 @@ namespace {  // internal linkage: see linear_store.h
 // How weights are read. kDirect: load() gives those of one input of a tile, kTileBytes further on
 // those of the next. widen() makes floats of `count` inputs from k on, in place or in the room.
 struct F32 {
-  static constexpr bool kDirect = true;
+  static constexpr bool kDirect = true, kCodes = false;
   static constexpr int kTileBytes = 4 * kTileRows;
   template <class S>
   static auto load(const std::byte* p) {
@@ -24,7 +24,7 @@ struct F32 {
 };
 template <class S, bool kBf16>
 struct Halves {
-  static constexpr bool kDirect = true;
+  static constexpr bool kDirect = true, kCodes = false;
   static constexpr int kTileBytes = 2 * kTileRows;
   template <class>
   static auto load(const std::byte* p) {
@@ -117,6 +117,36 @@ inline void run_thin(const LinearSlice& slice) {
   }
 }
 
+// The same for codes, which become floats in registers; a last block that cuts one of codes goes by
+// way of memory.
+template <class S, class W, int R, int T>
+inline void run_thin_codes(const LinearSlice& slice) {
+  for (std::int64_t tile = slice.first_tile; tile < slice.end_tile; tile += R) {
+    const std::byte* tiles[R];
+    tile_pointers<R>(slice, tile, tiles);
+    alignas(64) float sums[T * R * kTileRows];
+    clear(sums, T * R * kTileRows);
+    for (std::int64_t k = 0; k < slice.in; k += kBlockInputs) {
+      const std::int64_t count = slice.in - k < kBlockInputs ? slice.in - k : kBlockInputs;
+      if (count % W::kInputs != 0) {
+        alignas(64) float room[R][kBlockInputs * kTileRows];
+        const std::byte* wide[R];
+        for (int r = 0; r < R; ++r) wide[r] = W::widen(slice, tiles[r], k, count, room[r]);
+        multiply_block<S, F32, R, T>(wide, slice.x + k * T, count, sums);
+        continue;
+      }
+      typename S::F sum[T][R];
+      FARTHING_UNROLL
+      for (int i = 0; i < T * R; ++i) sum[i / R][i % R] = S::zero();
+      W::template multiply<R, T>(*slice.codes, tiles, k, count, slice.x + k * T, sum);
+      FARTHING_UNROLL
+      for (int i = 0; i < T * R; ++i)
+        S::store(sums + i * kTileRows, S::add(S::load(sums + i * kTileRows), sum[i / R][i % R]));
+    }
+    store_tiles<S, R>(slice, tile, 0, T, sums);
+  }
+}
+
 inline constexpr int kMaxStripe = 96;         // tokens that share one widening of the weights
 inline constexpr int kStripeBytes = 1 << 20;  // inputs that stay in the second-level cache
 
@@ -161,6 +191,10 @@ inline void run(const LinearSlice& slice) {
     if (slice.tokens == 2) return run_thin<S, W, kTiles, 2>(slice);
     if (slice.tokens == 3) return run_thin<S, W, kTiles, 3>(slice);
     if (slice.tokens == 4) return run_thin<S, W, kTiles, 4>(slice);
+  }
+  if constexpr (W::kCodes) {
+    if (slice.tokens == 1) return run_thin_codes<S, W, kBlocking.thin_tiles, 1>(slice);
+    if (slice.tokens == 2) return run_thin_codes<S, W, kTiles, 2>(slice);
   }
   run_thick<S, W, kTiles, kBlocking.thick_tokens>(slice);
 }
