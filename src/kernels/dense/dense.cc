@@ -148,11 +148,18 @@ void add_product_here(IsaSet isas, MatrixView<const float> a, MatrixView<const f
 
 void transpose(Runtime& runtime, MatrixView<const float> from, MatrixView<float> to) {
   assert(from.rows == to.cols && from.cols == to.rows);
-  runtime.parallel(from.cols, 16, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t r = 0; r < from.rows; ++r) {
-      const float* row = from.row_data(r);
-      for (std::int64_t c = begin; c < end; ++c) to.row_data(c)[r] = row[c];
-    }
+  constexpr std::int64_t kSide = 16;  // one cache line of either matrix
+  runtime.parallel(from.cols, kSide, [&](std::int64_t begin, std::int64_t end) {
+    float tile[kSide][kSide];
+    for (std::int64_t col = begin; col < end; col += kSide)
+      for (std::int64_t row = 0; row < from.rows; row += kSide) {
+        const std::int64_t cols = std::min(kSide, end - col);
+        const std::int64_t rows = std::min(kSide, from.rows - row);
+        for (std::int64_t r = 0; r < rows; ++r)
+          for (std::int64_t c = 0; c < cols; ++c) tile[c][r] = from.row_data(row + r)[col + c];
+        for (std::int64_t c = 0; c < cols; ++c)
+          std::copy_n(tile[c], rows, to.row_data(col + c) + row);
+      }
   });
 }
 
