@@ -9,6 +9,7 @@ constexpr Verb kVerbs[] = {
     {"generate", "One answer to one prompt", add_generate},
     {"calibrate", "Check and choose calibration data", add_calibrate},
     {"compress", "Fewer bits for the weights, by a recipe", add_compress},
+    {"distill", "Train a student on what its teacher says", add_distill},
     {"convert", "The same numbers in another format", add_convert},
     {"eval", "Perplexity, tasks, and the difference to a reference model", add_eval},
     {"sensitivity", "What each layer costs at each precision", add_sensitivity},

@@ -19,6 +19,7 @@ void add_chat(CLI::App& verb);
 void add_compress(CLI::App& verb);
 void add_convert(CLI::App& verb);
 void add_diff(CLI::App& verb);
+void add_distill(CLI::App& verb);
 void add_eval(CLI::App& verb);
 void add_generate(CLI::App& verb);
 void add_inspect(CLI::App& verb);

@@ -168,8 +168,7 @@ BatchLoss Decoder::head(const TrainingBatch& batch, Objective& objective, bool t
     kernels::add_product(runtime_, logits, w, din.rows_from(first, count));
     weight_gradient(runtime_, work_, *ends_.head, rows, logits);
   }
-  const auto rows = static_cast<double>(x.rows);
-  sum.total /= rows, sum.divergence /= rows, sum.labels /= rows;
+  for (double* part : {&sum.total, &sum.divergence, &sum.labels}) *part *= batch.row_weight;
   if (!train) return sum;
   if (projects)
     linear_gradient(runtime_, work_, ends_.project_out, normed, std::as_const(din), dnormed);
@@ -192,7 +191,7 @@ BatchLoss Decoder::accumulate(const TrainingBatch& batch, Objective& objective) 
   const auto rows = std::ssize(batch.tokens);
   for (int layer = static_cast<int>(config_.layers) - 1; layer >= 0; --layer) {
     const auto l = static_cast<std::size_t>(layer);
-    loss.hidden += objective.hidden(layer, std::as_const(states_[l + 1]).view(), dy);
+    loss.hidden += objective.hidden(batch, layer, std::as_const(states_[l + 1]).view(), dy);
     block_.forward(blocks_[l], layer, rows_, std::as_const(states_[l]).view(),
                    scratch_.resize(rows, config_.hidden));
     block_.backward(blocks_[l], layer, rows_, dy);
@@ -214,7 +213,7 @@ void Decoder::refuse_loss(double loss) const {
       }
   }
   bad_input("the loss became {}; the first numbers that are none are in {}; lower --lr or --clip",
-            loss, where);
+            std::isnan(loss) ? "not a number" : "infinite", where);
 }
 
 }  // namespace farthing::train

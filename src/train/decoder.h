@@ -17,6 +17,8 @@ using Token = cache::Token;
 struct TrainingBatch {
   std::vector<Token> tokens, labels;
   std::vector<std::int64_t> lengths;
+  std::vector<std::int64_t> corpus_rows;  // of each sequence's first token among all of the text
+  double row_weight = 1;                  // of each token's loss in the loss of the step
 };
 
 // Where the loss comes from.
@@ -25,19 +27,20 @@ class Objective {
   virtual ~Objective() = default;
   // Before the rows of a batch: a teacher may run.
   virtual void start(const TrainingBatch&) {}
-  // logits (rows, vocabulary) of the rows from `first` on become the gradient of their loss, a
-  // share of 1 / rows of the batch each. Returns the sum of the rows' losses.
+  // logits (rows, vocabulary) of the rows from `first` on become the gradient of their losses, each
+  // times the batch's row_weight. Returns the sum of the losses.
   virtual RowLoss apply(const TrainingBatch&, std::int64_t first, MatrixView<float> logits) = 0;
-  // hidden (rows, features) behind block `layer`: adds its own loss's gradient to `gradient` and
-  // returns that loss, a mean over rows. Called from the last block to the first.
-  virtual double hidden(int layer, MatrixView<const float> hidden, MatrixView<float> gradient) {
-    static_cast<void>(layer), static_cast<void>(hidden), static_cast<void>(gradient);
+  // states (rows, features) behind block `layer`: adds the gradient of a loss of its own, weighted
+  // as above, to `gradient` and returns that loss. Called from the last block to the first.
+  virtual double hidden(const TrainingBatch&, int layer, MatrixView<const float> states,
+                        MatrixView<float> gradient) {
+    static_cast<void>(layer), static_cast<void>(states), static_cast<void>(gradient);
     return 0;
   }
 };
 
 struct BatchLoss {
-  double total = 0, divergence = 0, labels = 0, hidden = 0;  // means over rows
+  double total = 0, divergence = 0, labels = 0, hidden = 0;  // sums over rows, times row_weight
 };
 
 class Decoder {
@@ -49,7 +52,7 @@ class Decoder {
   ParameterSet& parameters() { return parameters_; }
   const ParameterSet& parameters() const { return parameters_; }
 
-  // Runs a batch forward and back and adds `share` times its gradients. Error: bad input for a
+  // Runs a batch forward and back and adds its gradients. Error: bad input for a
   // token or position that the model does not have, and for a loss that is not a number (says in
   // which layer numbers first went wrong).
   BatchLoss accumulate(const TrainingBatch& batch, Objective& objective);

@@ -76,6 +76,11 @@ Parameter* ParameterSet::find(std::string_view name) const {
   return found == by_name_.end() ? nullptr : found->second;
 }
 
+Parameter* ParameterSet::find_matrix(const std::string& base) const {
+  Parameter* parameter = find(base + ".weight");
+  return parameter != nullptr ? parameter : find(base);
+}
+
 Parameter* ParameterSet::matrix(const model::TensorMap& map, Slot slot, int layer) {
   const auto unit = map.find(slot, layer);
   if (!unit) return nullptr;

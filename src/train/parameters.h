@@ -48,8 +48,9 @@ class ParameterSet {
   // In the order in which they were added.
   const std::vector<std::unique_ptr<Parameter>>& all() const { return all_; }
   Parameter* find(std::string_view name) const;
-  std::int64_t count() const;          // numbers
-  std::int64_t trained_count() const;  // those with a gradient
+  Parameter* find_matrix(const std::string& base) const;  // by its name without ".weight"
+  std::int64_t count() const;                             // numbers
+  std::int64_t trained_count() const;                     // those with a gradient
 
   void clear_gradients(Runtime& runtime);
 

@@ -59,7 +59,7 @@ struct Labels final : Objective {
     LossOperator loss(isas_here(), {.labels = 1});
     for (std::int64_t r = 0; r < logits.rows; ++r)
       sum.total += loss.apply(logits.row(r), batch.labels[static_cast<std::size_t>(first + r)], {},
-                              1.0 / static_cast<double>(batch.tokens.size()))
+                              batch.row_weight)
                        .total;
     return sum;
   }
@@ -80,6 +80,7 @@ struct Case {
     batch.tokens.assign(tokens.begin(), tokens.end() - 1);
     batch.labels.assign(tokens.begin() + 1, tokens.end());
     batch.lengths = {std::ssize(batch.tokens)};
+    batch.row_weight = 1.0 / static_cast<double>(batch.tokens.size());
   }
 };
 

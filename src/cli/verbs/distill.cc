@@ -1,0 +1,155 @@
+// farthing distill TEACHER STUDENT OUT: trains a student on what its teacher says.
+#include "train/distill.h"
+
+#include <fmt/core.h>
+#include <signal.h>
+
+#include "bench/probes.h"
+#include "cli/common.h"
+#include "cli/verbs.h"
+#include "core/error.h"
+#include "core/text.h"
+
+namespace farthing::cli {
+namespace {
+
+struct Options {
+  Common common;
+  std::string teacher, student, out;
+  std::vector<std::string> texts;
+  std::string loss = "forward", optimizer = "adamw", part = "all", precision = "fp32";
+  train::DistillOptions distill;
+};
+
+void print_report(const Options& o, const train::DistillReport& r) {
+  const train::TrainReport& t = r.train;
+  print(o.common,
+        fmt::format("{} steps of {} samples: cross entropy {:.4f} at first, {:.4f} at last",
+                    t.steps, o.distill.batch, t.first.labels, t.last.labels));
+  if (o.distill.loss.labels < 1)
+    print(o.common, fmt::format("; {} divergence {:.4f} at first, {:.4f} at last", o.loss,
+                                t.first.divergence, t.last.divergence));
+  print(o.common, fmt::format("\n{} of {} parameters trained on {} tokens in {:.0f} s: {:.0f} "
+                              "tokens/s, {:.1f} GFLOP/s\n",
+                              t.trained, r.parameters, t.tokens, t.seconds,
+                              static_cast<double>(t.tokens) / std::max(t.seconds, 1e-9), t.gflops));
+}
+
+Json loss_json(const train::BatchLoss& loss) {
+  return {{"total", loss.total},
+          {"cross_entropy", loss.labels},
+          {"divergence", loss.divergence},
+          {"hidden", loss.hidden}};
+}
+
+void run(Options& o) {
+  signal(SIGXFSZ, SIG_IGN);  // a file size limit then is an error of the write, with a sentence
+  train::DistillOptions& d = o.distill;
+  d.loss.divergence = train::parse_divergence(o.loss);
+  d.train.optimizer.kind = train::parse_optimizer(o.optimizer);
+  d.train.part = train::parse_part(o.part);
+  if (o.precision != "fp32" && o.precision != "bf16")
+    usage_error("--precision must be fp32 or bf16; got {}", printable(o.precision));
+  d.train.optimizer.bf16 = o.precision == "bf16";
+  d.train.seed = d.data.seed;
+  d.tool_version = FARTHING_VERSION;
+  for (const std::string& text : o.texts) d.data.sources.push_back(calibrate::parse_source(text));
+  const auto runtime = make_runtime(o.common);
+  const auto progress = make_progress(o.common);
+  if (!o.common.quiet) {
+    const auto peaks = bench::measure_peaks(*runtime);
+    d.train.peak_gflops = bench::peak_of(peaks, ActivationMode::kF32).gop_s();
+  }
+  const train::DistillReport r =
+      train::distill(*runtime, o.teacher, o.student, o.out, d, *progress);
+  print_report(o, r);
+  write_json(o.common, {{"schema", 1},
+                        {"steps", r.train.steps},
+                        {"first_step", r.train.first_step},
+                        {"samples", r.samples},
+                        {"text_tokens", r.rows},
+                        {"text_sha256", r.data_sha256},
+                        {"parameters", r.parameters},
+                        {"trained", r.train.trained},
+                        {"tokens", r.train.tokens},
+                        {"seconds", r.train.seconds},
+                        {"gflop_s", r.train.gflops},
+                        {"peak_gflop_s", d.train.peak_gflops},
+                        {"memory_bytes", r.memory_bytes},
+                        {"first", loss_json(r.train.first)},
+                        {"last", loss_json(r.train.last)}});
+}
+
+void add_text_options(CLI::App& verb, Options& o) {
+  verb.add_option("--text", o.texts,
+                  "Text to learn from, as calibrate takes it, with a weight as in chat.jsonl=0.5; "
+                  "may be given several times (default: builtin)");
+  verb.add_option("--samples", o.distill.data.samples,
+                  "Samples to draw from the text (default: as many as the steps need, once each)");
+  verb.add_option("--length", o.distill.data.length, "Tokens a sample")->capture_default_str();
+  verb.add_option("--seed", o.distill.data.seed, "Seed of text, order and new weights")
+      ->capture_default_str();
+}
+
+void add_loss_options(CLI::App& verb, Options& o) {
+  train::LossOptions& l = o.distill.loss;
+  verb.add_option("--loss", o.loss,
+                  "Divergence from the teacher: forward, reverse, jsd, skew-forward, skew-reverse")
+      ->capture_default_str();
+  verb.add_option("--mix", l.mix, "Of jsd (default 0.5) and the skewed (default 0.1)");
+  verb.add_option("--temperature", l.temperature, "Of both distributions")->capture_default_str();
+  verb.add_option("--labels", l.labels,
+                  "Share of the cross entropy to the text itself; 1: no teacher is asked")
+      ->capture_default_str();
+  verb.add_option("--hidden", o.distill.hidden, "Weight of the distance of hidden states")
+      ->capture_default_str();
+  verb.add_option("--cache", o.distill.cache,
+                  "Keep the teacher's best tokens in this file, and learn from it");
+  verb.add_option("--best", o.distill.best, "Tokens a position in the cache")
+      ->capture_default_str();
+}
+
+void add_training_options(CLI::App& verb, Options& o) {
+  train::TrainOptions& t = o.distill.train;
+  verb.add_option("--steps", t.steps, "Steps")->capture_default_str();
+  verb.add_option("--batch", o.distill.batch, "Samples a step")->capture_default_str();
+  verb.add_option("--train", o.part,
+                  "What trains: all, norms (biases too), or adapters (low rank, merged)")
+      ->capture_default_str();
+  verb.add_option("--rank", t.rank, "Of adapters")->capture_default_str();
+  verb.add_option("--optimizer", o.optimizer, "adamw or sign")->capture_default_str();
+  verb.add_option("--lr", t.learning_rate, "Learning rate at its height")->capture_default_str();
+  verb.add_option("--warmup", t.warmup, "Steps up to it")->capture_default_str();
+  verb.add_option("--last-rate", t.last_rate, "Share of it at the end of the cosine")
+      ->capture_default_str();
+  verb.add_option("--weight-decay", t.optimizer.weight_decay, "Of matrices")->capture_default_str();
+  verb.add_option("--clip", t.optimizer.clip, "Longest gradient; 0: any")->capture_default_str();
+  verb.add_option("--precision", o.precision,
+                  "Of the weights while they train: fp32, or bf16 with fp32 masters")
+      ->capture_default_str();
+  verb.add_option("--save-every", t.save_every, "Steps between checkpoints")->capture_default_str();
+  verb.add_option("--memory-limit", o.distill.memory_limit,
+                  "Memory to stay within, as in 8GB (default: what this process may use)")
+      ->transform(CLI::AsSizeValue(false));
+}
+
+}  // namespace
+
+void add_distill(CLI::App& verb) {
+  auto o = std::make_shared<Options>();
+  o->distill.data.samples = 0;
+  o->distill.data.length = 256;
+  verb.add_option("TEACHER", o->teacher, "Model to learn from")->required();
+  verb.add_option(
+          "STUDENT", o->student,
+          "Checkpoint to train, or a config.json of the teacher's architecture: new weights")
+      ->required();
+  verb.add_option("OUT", o->out, "Directory for the trained checkpoint")->required();
+  add_text_options(verb, *o);
+  add_loss_options(verb, *o);
+  add_training_options(verb, *o);
+  add_common(verb, o->common);
+  verb.callback([o] { run(*o); });
+}
+
+}  // namespace farthing::cli

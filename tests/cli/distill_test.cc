@@ -1,0 +1,182 @@
+// Distillation and recovery as a user runs them.
+#include <gmock/gmock.h>
+
+#include <filesystem>
+
+#include "io/json.h"
+#include "io/safetensors.h"
+#include "tests/cli/process.h"
+#include "tests/compress/tiny_llama.h"
+
+namespace farthing::cli {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+const std::string kDemo = std::string(FARTHING_SOURCE_DIR) + "/models/demo/books-llama-8m";
+
+// The demo model's configuration, narrower and shallower.
+std::string small_config(const io::TempDir& dir, std::map<std::string, Json> changes = {}) {
+  Json config = read_json_file(kDemo + "/config.json");
+  config["hidden_size"] = 32;
+  config["intermediate_size"] = 48;
+  config["num_hidden_layers"] = 2;
+  config["num_attention_heads"] = 2;
+  config["num_key_value_heads"] = 1;
+  config["head_dim"] = 16;
+  for (const auto& [key, value] : changes) config[key] = value;
+  return dir.write("student.json", config.dump());
+}
+
+Outcome distill(const std::string& student, const std::string& out,
+                std::vector<std::string> more = {}, ProcessOptions options = {}) {
+  std::vector<std::string> arguments = {"distill", kDemo, student,    out,  "--steps", "12",
+                                        "--batch", "2",   "--length", "32", "--quiet"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return farthing(arguments, options);
+}
+
+std::map<std::string, std::vector<std::byte>> tensors_of(const std::string& directory) {
+  const io::SafetensorsFile file(directory + "/model.safetensors");
+  std::map<std::string, std::vector<std::byte>> tensors;
+  for (const io::TensorInfo& tensor : file.content().tensors)
+    tensors[tensor.name].assign(tensor.bytes.begin(), tensor.bytes.end());
+  return tensors;
+}
+
+TEST(Distill, GivesTheSameBytesOnAnyNumberOfThreadsAndAfterAKill) {
+  const io::TempDir dir;
+  const std::string config = small_config(dir);
+  const std::vector<std::string> saves = {"--save-every", "1", "--hidden", "0"};
+  const auto with = [&](std::string threads) {
+    auto all = saves;
+    all.insert(all.end(), {"--threads", threads});
+    return all;
+  };
+  const Outcome one = distill(config, dir.path("one"), with("1"));
+  ASSERT_EQ(one.code, 0) << one.err;
+  const auto whole = files_of(dir.path("one"));
+  EXPECT_TRUE(whole.contains("tokenizer.json"));
+  ASSERT_EQ(distill(config, dir.path("two"), with("2")).code, 0);
+  EXPECT_EQ(files_of(dir.path("two")), whole);
+
+  for (const int moment : {150, 300, 600, 1000}) {
+    const std::string out = dir.path("killed" + std::to_string(moment));
+    const Outcome first =
+        distill(config, out, saves, {.kill_after = std::chrono::milliseconds(moment)});
+    if (first.code != 0) {
+      const Outcome again = distill(config, out, saves);
+      ASSERT_EQ(again.code, 0) << again.err;
+    }
+    EXPECT_EQ(files_of(out), whole) << "killed after " << moment << " ms";
+    EXPECT_FALSE(std::filesystem::exists(out + ".partial"));
+  }
+}
+
+TEST(Distill, BringsAStudentCloserToItsTeacherByEveryLoss) {
+  const io::TempDir dir;
+  const std::string config = small_config(dir);
+  for (const std::string loss : {"forward", "reverse", "jsd", "skew-forward", "skew-reverse"}) {
+    const Outcome ran = distill(
+        config, dir.path(loss),
+        {"--loss", loss, "--steps", "30", "--lr", "3e-3", "--json", dir.path(loss + ".json")});
+    ASSERT_EQ(ran.code, 0) << ran.err;
+    const Json result = read_json_file(dir.path(loss + ".json"));
+    EXPECT_LT(result.at("last").at("divergence").get<double>(),
+              result.at("first").at("divergence").get<double>())
+        << loss;
+  }
+}
+
+TEST(Distill, LearnsFromACacheOfTheTeachersBestTokens) {
+  const io::TempDir dir;
+  const std::string config = small_config(dir), cache = dir.path("teacher.cache");
+  // With every token kept it is the teacher itself, but for the order of sums.
+  const std::vector<std::string> all = {"--cache", cache, "--best", "4096"};
+  ASSERT_EQ(distill(config, dir.path("online"), {"--json", dir.path("a")}).code, 0);
+  auto cached = all;
+  cached.insert(cached.end(), {"--json", dir.path("b")});
+  ASSERT_EQ(distill(config, dir.path("cached"), cached).code, 0);
+  const auto loss = [&](const char* name) {
+    return read_json_file(dir.path(name)).at("last").at("divergence").get<double>();
+  };
+  EXPECT_NEAR(loss("a"), loss("b"), 1e-3);
+  const Outcome other = distill(config, dir.path("other"), {"--cache", cache, "--best", "8"});
+  EXPECT_EQ(other.code, 2);
+  EXPECT_THAT(other.err, HasSubstr("remove it or name another --cache"));
+}
+
+TEST(Recovery, TrainsWhatItIsAskedToAndLeavesTheRest) {
+  const io::TempDir dir;
+  ASSERT_EQ(distill(kDemo, dir.path("norms"), {"--train", "norms", "--labels", "1"}).code, 0);
+  ASSERT_EQ(distill(kDemo, dir.path("adapters"),
+                    {"--train", "adapters", "--rank", "2", "--labels", "1", "--lr", "0.05"})
+                .code,
+            0);
+  const auto before = tensors_of(kDemo), norms = tensors_of(dir.path("norms")),
+             adapters = tensors_of(dir.path("adapters"));
+  for (const auto& [name, bytes] : before) {
+    const bool is_norm = name.find("norm") != std::string::npos;
+    const bool in_block = name.find("layers.") != std::string::npos;
+    EXPECT_EQ(norms.at(name) == bytes, !is_norm) << name;
+    EXPECT_EQ(adapters.at(name) == bytes, is_norm || !in_block) << name;
+  }
+}
+
+TEST(Distill, RefusesWhatCannotBeInOneSentence) {
+  const io::TempDir dir;
+  const std::string out = dir.path("out");
+  const auto refused = [&](const Outcome& ran, int code, const std::string& words) {
+    EXPECT_EQ(ran.code, code) << ran.err;
+    EXPECT_THAT(ran.err, HasSubstr(words));
+    EXPECT_FALSE(std::filesystem::exists(out)) << words;
+    std::filesystem::remove_all(out + ".partial");
+  };
+  const std::string config = small_config(dir);
+  refused(distill(small_config(dir, {{"vocab_size", 4095}}), out), 3, "vocabulary of 4096 tokens");
+  small_config(dir);
+  refused(distill(config, out, {"--hidden", "1"}), 3, "32 features and its teacher 256");
+  refused(distill(config, out, {"--length", "512"}), 2, "--length must be at most the 256");
+  refused(distill(config, out, {"--labels", "1.5"}), 2, "--labels must be from 0 to 1");
+  refused(distill(config, out, {"--loss", "kl"}), 2, "forward, reverse, jsd");
+  refused(distill(config, out, {"--train", "heads"}), 2, "all, norms, adapters");
+  refused(distill(config, out, {"--memory-limit", "1MB"}), 5, "needs");
+  refused(distill(config, out, {"--text", dir.write("tiny.txt", "two words")}), 3, "tiny.txt");
+  Json other = read_json_file(config);
+  other["architectures"] = {"OPTForCausalLM"};
+  other["model_type"] = "opt";
+  refused(distill(dir.write("opt.json", other.dump()), out), 4, "architecture, llama; got opt");
+  ASSERT_EQ(farthing({"compress", kDemo, dir.path("w4"), "--scheme", "w4g64", "--quiet"}).code, 0);
+  refused(distill(dir.path("w4"), out), 4, "give the checkpoint that this was made from");
+  ASSERT_EQ(distill(config, out).code, 0);
+  const Outcome again = distill(config, out);
+  EXPECT_EQ(again.code, 2);
+  EXPECT_THAT(again.err, HasSubstr("is there already"));
+}
+
+TEST(Distill, StopsAtALossThatIsNoNumberAndKeepsTheLastCheckpoint) {
+  const io::TempDir dir;
+  const std::string out = dir.path("out"), config = small_config(dir);
+  const Outcome ran = distill(
+      config, out,
+      {"--lr", "1e30", "--optimizer", "sign", "--clip", "0", "--steps", "200", "--save-every", "1"});
+  ASSERT_EQ(ran.code, 3) << ran.err;
+  EXPECT_THAT(ran.err, AllOf(HasSubstr("training stopped at step"), HasSubstr("lower --lr"),
+                             HasSubstr("keeps the checkpoint of step")));
+  EXPECT_FALSE(std::filesystem::exists(out));
+  EXPECT_TRUE(std::filesystem::exists(out + ".partial/training.safetensors"));
+}
+
+TEST(Distill, LosesNothingWhenTheDiskIsFull) {
+  const io::TempDir dir;
+  const std::string out = dir.path("out"), config = small_config(dir);
+  const Outcome full =
+      distill(config, out, {"--save-every", "2"}, {.kill_after = {}, .file_size_limit = 1 << 20});
+  EXPECT_EQ(full.code, 5) << full.err;
+  EXPECT_FALSE(std::filesystem::exists(out));
+  EXPECT_EQ(distill(config, out, {"--save-every", "2"}).code, 0);
+}
+
+}  // namespace
+}  // namespace farthing::cli
