@@ -34,16 +34,27 @@ bool is_starved(const Block::Place& place, const calibrate::LinearStatistics* in
          (inputs == nullptr || inputs->tokens == 0 || inputs->share < kLeastShare);
 }
 
+bool any_learns(std::span<const std::unique_ptr<Step>> steps) {
+  return std::any_of(steps.begin(), steps.end(), [](const auto& step) { return step->learns(); });
+}
+// Whether the float model runs along.
+bool needs_reference(const Plan& plan, std::span<const std::unique_ptr<Step>> steps) {
+  return any_learns(steps) || std::ranges::any_of(plan.units, [&](const PlannedUnit& unit) {
+           return (wanted_of(steps, unit) & calibrate::kDrift) != 0;
+         });
+}
+
 // What one layer takes beside the hidden states.
 std::uint64_t block_need(const Plan& plan, std::span<const std::unique_ptr<Step>> steps,
                          int layer) {
   unsigned transform = calibrate::kNoStatistics;
-  bool edits = false, reference = false;
+  bool edits = false;
+  const bool reference = needs_reference(plan, steps);
   for (const auto& step : steps) {
     transform |= step->transform_statistics();
     edits |= step->transforms();
   }
-  std::uint64_t weights = 0, packed = 0, made = 0, whole = 0, largest = 0;
+  std::uint64_t weights = 0, packed = 0, made = 0, whole = 0, largest = 0, learned = 0;
   for (const PlannedUnit& unit : plan.units) {
     if (unit.unit.layer != layer) continue;
     const auto count = static_cast<std::uint64_t>(unit.weights());
@@ -53,13 +64,12 @@ std::uint64_t block_need(const Plan& plan, std::span<const std::unique_ptr<Step>
     made += static_cast<std::uint64_t>(bits_per_weight(unit.scheme, unit.shape.cols) / 8 *
                                        static_cast<double>(count));
     const unsigned wanted = wanted_of(steps, unit);
-    reference |= (wanted & calibrate::kDrift) != 0;
     // The Hessian, its factor and what it is made from; with drift that and three products more.
     const std::uint64_t square = inputs * inputs * sizeof(float);
     std::uint64_t stage = 0;
     if ((wanted & calibrate::kHessian) != 0) stage += 3 * square;
     if ((wanted & calibrate::kDrift) != 0) stage += 4 * square;
-    for (const auto& step : steps) stage += step->work_bytes(unit);
+    for (const auto& step : steps) (step->learns() ? learned : stage) += step->work_bytes(unit);
     largest = std::max(largest, stage);
     if ((transform & calibrate::kHessian) != 0) whole += square;  // all inputs of the block at once
     if ((transform & calibrate::kSample) != 0)
@@ -68,7 +78,7 @@ std::uint64_t block_need(const Plan& plan, std::span<const std::unique_ptr<Step>
   }
   const std::uint64_t copies = edits ? 2 : 1;  // the edits as the model reads them
   return weights * sizeof(float) * copies + packed * (reference ? 2 : 1) + made +
-         std::max(largest, whole);
+         std::max({largest, whole, learned});
 }
 
 // Floats as a tensor that lies as the checkpoint keeps the matrix: (in, out) where it is turned.
@@ -126,8 +136,7 @@ CalibratedBlocks::CalibratedBlocks(Runtime& runtime, const model::TensorMap& map
       overlay_(map.checkpoint()),
       float_overlay_(map.checkpoint()),
       runner_(runtime, samples_, kernels::parse_kv_type(options.kv)) {
-  for (const PlannedUnit& unit : plan.units)
-    has_reference_ |= (wanted_of(steps_, unit) & calibrate::kDrift) != 0;
+  has_reference_ = needs_reference(plan, steps_);
   if (data.samples.empty()) return;  // steps that change weights without data
   const std::vector<cache::Token> tokens = tokens_of(data);
   const std::int64_t count = samples_.tokens(), hidden = map.config().hidden;
@@ -238,6 +247,7 @@ FinishedBlock CalibratedBlocks::compress(int layer) {
   {
     Block block(runtime_, map_, plan_, layer);
     transform(block);
+    if (any_learns(steps_)) learn(block);
     for (const Slot stage : calibrate::kStages) {
       Wanted wanted;
       for (const Block::Place& place : block.places())
@@ -289,11 +299,24 @@ void CalibratedBlocks::advance(int layer) {
   if (model_ == nullptr) return;
   forget();
   runner_.advance(*model_, layer, *states_);
-  if (reference_ == nullptr) return;
+  advance_reference(layer);
+}
+
+void CalibratedBlocks::advance_reference(int layer) {
+  if (reference_ == nullptr || reference_layer_ > layer) return;  // learn() has done it
   float_overlay_.clear();  // the steps keep the model's function: as it is, it is the reference
   put_rotated(layer);
   reference_->blocks().forget();
   runner_.advance(*reference_, layer, *reference_states_);
+  reference_layer_ = layer + 1;
+}
+
+void CalibratedBlocks::learn(const Block& block) {
+  advance_reference(block.layer());  // its states are then what the block should give
+  const BlockSamples samples{model_->tensors(), samples_.lengths, states_->view(),
+                             reference_states_->view()};
+  for (const auto& step : steps_)
+    if (step->learns()) step->learn(runtime_, block, samples);
 }
 
 std::uint64_t CalibratedBlocks::memory_need(const model::TensorMap& map, const Plan& plan,
@@ -301,11 +324,10 @@ std::uint64_t CalibratedBlocks::memory_need(const model::TensorMap& map, const P
                                             std::int64_t tokens, bool spill) {
   const model::ModelConfig& c = map.config();
   std::uint64_t block = 0, ends = 0;
-  bool reference = false;
+  const bool reference = needs_reference(plan, steps);
   for (int layer = 0; layer < c.layers; ++layer)
     block = std::max(block, block_need(plan, steps, layer));
   for (const PlannedUnit& unit : plan.units) {
-    reference |= (wanted_of(steps, unit) & calibrate::kDrift) != 0;
     if (unit.unit.layer < 0)
       ends += static_cast<std::uint64_t>(unit.weights()) *
               static_cast<std::uint64_t>(unit.source.bits) / 8;

@@ -81,7 +81,9 @@ class CalibratedBlocks {
   void put_finished(const FinishedMatrix& matrix);
   calibrate::Collected collect(int layer, const calibrate::Wanted& wanted);
   void forget();
+  void learn(const Block& block);
   void advance(int layer);
+  void advance_reference(int layer);
 
   Runtime& runtime_;
   const model::TensorMap& map_;
@@ -90,6 +92,7 @@ class CalibratedBlocks {
   CalibrationOptions options_;
   calibrate::SampleRows samples_;
   bool has_reference_ = false;
+  int reference_layer_ = 0;                        // that its states enter next
   io::OverlayCheckpoint overlay_, float_overlay_;  // compressed; with the steps' edits only
   std::unique_ptr<model::Model> model_, reference_;
   std::unique_ptr<calibrate::HiddenStates> states_, reference_states_;

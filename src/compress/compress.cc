@@ -251,7 +251,9 @@ std::string starved_note(std::span<const UnitResult> results) {
 bool needs_data(const Plan& plan, std::span<const std::unique_ptr<Step>> steps) {
   if (std::ranges::any_of(plan.units, &PlannedUnit::has_static_inputs)) return true;
   for (const auto& step : steps) {
-    if (step->surveys() || step->transform_statistics() != calibrate::kNoStatistics) return true;
+    if (step->surveys() || step->learns() ||
+        step->transform_statistics() != calibrate::kNoStatistics)
+      return true;
     for (const PlannedUnit& unit : plan.units)
       if (!unit.keep && step->statistics(unit) != calibrate::kNoStatistics) return true;
   }

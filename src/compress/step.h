@@ -17,6 +17,14 @@
 
 namespace farthing::compress {
 
+// All calibration samples around one block, for a step that learns how to round it as a whole.
+struct BlockSamples {
+  const model::TensorMap& map;            // weights as the steps before have edited them
+  std::span<const std::int64_t> lengths;  // of the samples, tokens
+  MatrixView<const float> inputs;         // (tokens, hidden), behind the blocks that are compressed
+  MatrixView<const float> outputs;        // (tokens, hidden), of this block in the float model
+};
+
 class Block;  // block.h: one block's matrices and vectors, as floats while a step edits them
 
 // Rounds rows of one matrix; made once a matrix, called by several threads on different rows.
@@ -60,6 +68,9 @@ class Step {
   virtual std::vector<float> new_vector(const model::TensorMap&, std::string_view) const {
     return {};
   }
+  // Whether learn() does something, once every step has transformed a block and before rounder().
+  virtual bool learns() const { return false; }
+  virtual void learn(Runtime&, const Block&, const BlockSamples&) {}
   // How to round a matrix; null when this step does not round it. inputs: null without statistics.
   // Matrices that read the same input are asked for one after the other.
   virtual std::unique_ptr<Rounder> rounder(Runtime&, const PlannedUnit&,
@@ -67,7 +78,8 @@ class Step {
     (void)inputs;
     return nullptr;
   }
-  // Memory that rounding the unit takes beside its floats, its codes and its statistics.
+  // Memory that rounding the unit takes beside its floats, its codes and its statistics; of a step
+  // that learns, all units of a block at once.
   virtual std::uint64_t work_bytes(const PlannedUnit& unit) const {
     (void)unit;
     return 0;

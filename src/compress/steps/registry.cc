@@ -23,6 +23,7 @@ constexpr std::array kMethods = {
     Method{"smooth", "smooth", "", ""},
     Method{"awq", "awq", "", ""},
     Method{"gptq", "gptq", "", ""},
+    Method{"autoround", "autoround", "", ""},
     Method{"gptaq", "gptq", "asymmetric_calibration", "0.25"},
     Method{"magnitude", "magnitude", "", ""},
     Method{"wanda", "wanda", "", ""},
@@ -71,8 +72,8 @@ StepSetting step_of(std::string_view name) {
 
 std::span<const StepRow> step_table() {
   static const std::array kTable = {
-      round_to_nearest_step(), hqq_step(),       rotate_step(), smooth_step(),   awq_step(),
-      gptq_step(),             magnitude_step(), wanda_step(),  sparsegpt_step()};
+      round_to_nearest_step(), hqq_step(),       rotate_step(), smooth_step(),    awq_step(),
+      gptq_step(),             magnitude_step(), wanda_step(),  sparsegpt_step(), autoround_step()};
   return kTable;
 }
 

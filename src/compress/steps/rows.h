@@ -13,6 +13,7 @@ StepRow smooth_step();            // smooth.cc
 StepRow awq_step();               // awq.cc
 StepRow gptq_step();              // gptq.cc
 StepRow rotate_step();            // rotate.cc
+StepRow autoround_step();         // autoround.cc
 StepRow magnitude_step();         // magnitude.cc
 StepRow wanda_step();             // wanda.cc
 StepRow sparsegpt_step();         // sparsegpt.cc
