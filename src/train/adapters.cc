@@ -12,7 +12,7 @@
 namespace farthing::train {
 namespace {
 
-constexpr std::array<std::string_view, 3> kNames = {"all", "norms", "adapters"};
+constexpr std::array<std::string_view, 4> kNames = {"all", "norms", "adapters", "scales"};
 
 void clear(MatrixView<float> m) { std::fill_n(m.data, m.rows * m.cols, 0.0f); }
 
@@ -95,13 +95,14 @@ void Adapters::apply(Runtime& runtime) {
 std::vector<Parameter*> select_part(ParameterSet& set, Part part) {
   std::vector<Parameter*> trained;
   for (const auto& parameter : set.all()) {
-    const bool in_block = parameter->layer >= 0;
-    const bool needed = part == Part::kAll || (part == Part::kNorms && !parameter->is_matrix) ||
-                        (part == Part::kAdapters && parameter->is_matrix && in_block);
-    if (!needed)
-      parameter->gradient = {};
-    else if (part != Part::kAdapters)
+    const bool matrix = parameter->is_matrix;
+    const bool itself = part == Part::kAll || (!matrix && part != Part::kAdapters);
+    const bool stood_for =
+        matrix && (part == Part::kScales || (part == Part::kAdapters && parameter->layer >= 0));
+    if (itself)
       trained.push_back(parameter.get());
+    else if (!stood_for)
+      parameter->gradient = {};
   }
   return trained;
 }

@@ -46,9 +46,10 @@ std::vector<std::int64_t> position_rows(const TrainingBatch& batch, std::int64_t
 
 }  // namespace
 
-Decoder::Decoder(Runtime& runtime, const model::TensorMap& map)
+Decoder::Decoder(Runtime& runtime, const model::TensorMap& map, ParameterSet::Use use)
     : runtime_(runtime),
       config_(map.config()),
+      parameters_(use),
       ends_(load_end_weights(map, parameters_)),
       positions_(map),
       norms_(config_),

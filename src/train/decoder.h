@@ -46,7 +46,8 @@ struct BatchLoss {
 class Decoder {
  public:
   // Reads all parameters; the map may go afterwards. Error: bad input, unsupported.
-  Decoder(Runtime& runtime, const model::TensorMap& map);
+  Decoder(Runtime& runtime, const model::TensorMap& map,
+          ParameterSet::Use use = ParameterSet::Use::kWriteBack);
 
   const model::ModelConfig& config() const { return config_; }
   ParameterSet& parameters() { return parameters_; }

@@ -12,6 +12,7 @@
 #include "model/model.h"
 #include "text/tokenizer.h"
 #include "train/distillation.h"
+#include "train/grid_scales.h"
 #include "train/student.h"
 
 namespace farthing::train {
@@ -68,7 +69,7 @@ void check(const DistillOptions& o) {
   within("--batch", static_cast<double>(o.batch), 1, 65536);
   within("--warmup", static_cast<double>(o.train.warmup), 0, static_cast<double>(o.train.steps));
   within("--save-every", static_cast<double>(o.train.save_every), 1, 1e9);
-  within("--rank", static_cast<double>(o.train.rank), 1, 4096);
+  within("--rank", static_cast<double>(o.rank), 1, 4096);
   within("--best", static_cast<double>(o.best), 1, 65536);
   if (o.hidden > 0 && (!o.cache.empty() || o.loss.labels == 1))
     usage_error("--hidden needs a teacher that runs along: leave out --cache and --labels 1");
@@ -112,17 +113,29 @@ class Distiller {
     check_hidden(pupil);
     read_text(*tokenizer, pupil);
 
-    Decoder decoder(runtime_, pupil.map);
+    const Part part = options_.train.part;
+    Decoder decoder(
+        runtime_, pupil.map,
+        part == Part::kScales ? ParameterSet::Use::kGradients : ParameterSet::Use::kWriteBack);
+    if (part == Part::kAdapters)
+      stand_in_ =
+          std::make_unique<Adapters>(decoder.parameters(), options_.rank, options_.train.seed);
+    if (part == Part::kScales)
+      stand_in_ = std::make_unique<GridScales>(pupil.map, decoder.parameters());
     check_memory(decoder);
     io::ArtefactWriter writer(out_, key(pupil), 1);
     auto loaded = make_teacher(pupil);
     Distillation objective(runtime_, options_.loss, loaded.get(), options_.hidden, matches(pupil));
     TrainOptions train_options = options_.train;
     train_options.state_file = partial_ + "/training.safetensors";
-    report_.train = train(runtime_, decoder, *batches_, objective, train_options, progress_);
-    write_student(pupil.map, decoder.parameters(), writer);
+    report_.train =
+        train(runtime_, decoder, stand_in_.get(), *batches_, objective, train_options, progress_);
+    write_student(pupil.map, decoder.parameters(), dynamic_cast<const GridScales*>(stand_in_.get()),
+                  writer);
     writer.write_file("config.json", pupil.checkpoint->config().dump(1) + "\n");
     writer.write_file("farthing.training.json", record(pupil).dump(1) + "\n");
+    if (const auto artefact = pupil.checkpoint->text_file(io::kArtefactFile))
+      writer.write_file(io::kArtefactFile, *artefact);
     writer.copy_texts(own ? *pupil.checkpoint : *teacher_.checkpoint);
     writer.finish();
     return report_;
@@ -196,6 +209,7 @@ class Distiller {
     const CacheRequest request{
         .path = options_.cache,
         .best = options_.best,
+        .vocabulary = teacher_.config.vocab,
         .key =
             sha256_hex(io::hash_checkpoint(*teacher_.checkpoint) + report_.data_sha256 +
                        numbers({options_.loss.temperature, static_cast<double>(options_.best)}))};
@@ -243,7 +257,7 @@ class Distiller {
                  static_cast<double>(options_.batch), static_cast<double>(t.steps),
                  static_cast<double>(t.warmup), t.last_rate, t.optimizer.beta1, t.optimizer.beta2,
                  t.optimizer.epsilon, t.optimizer.weight_decay, t.optimizer.bf16 ? 1.0 : 0.0,
-                 static_cast<double>(t.rank), static_cast<double>(t.seed)}));
+                 static_cast<double>(options_.rank), static_cast<double>(t.seed)}));
   }
 
   Runtime& runtime_;
@@ -253,6 +267,7 @@ class Distiller {
   Opened teacher_;
   std::unique_ptr<model::Model> model_;
   std::unique_ptr<Batches> batches_;
+  std::unique_ptr<StandIn> stand_in_;
   DistillReport report_;
 };
 

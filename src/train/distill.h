@@ -17,6 +17,7 @@ struct DistillOptions {
   double hidden = 0;       // weight of the distance of hidden states
   std::string cache;       // file of the teacher's best tokens; "": the teacher runs along
   std::int64_t best = 32;  // tokens a position in it
+  std::int64_t rank = 8;   // of adapters
   TrainOptions train;
   std::uint64_t memory_limit = 0;  // 0: what this process may use
   std::string tool_version;
@@ -30,10 +31,10 @@ struct DistillReport {
   std::vector<std::string> notes;
 };
 
-// student: a checkpoint directory, or a config.json (or a directory with one and no weights), from
-// which a student is drawn by the seed. Writes a Hugging Face directory to `out`. Stopped at any
-// moment it leaves OUT.partial, which the same call goes on with. Error: usage, bad input,
-// unsupported, out of resources, interrupted.
+// student: a checkpoint directory (of floats, or, when scales train, one that compress wrote), or a
+// config.json (or a directory with one and no weights), from which a student is drawn by the seed.
+// Writes a Hugging Face directory to `out`. Stopped at any moment it leaves OUT.partial, which the
+// same call goes on with. Error: usage, bad input, unsupported, out of resources, interrupted.
 DistillReport distill(Runtime& runtime, const std::string& teacher, const std::string& student,
                       const std::string& out, const DistillOptions& options, Progress& progress);
 

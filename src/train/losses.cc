@@ -61,15 +61,18 @@ std::string_view divergence_name(Divergence divergence) {
   return kNames[static_cast<std::size_t>(divergence)];
 }
 
-// The student's probabilities of the teacher's outcomes.
+// The student's probabilities of the teacher's outcomes. The rest is added up, not what is missing
+// to 1: a difference would be noise where it is small, and divided by.
 void LossOperator::collect(const TeacherRow& teacher) {
   outcomes_.clear();
-  double rest = 1;
+  rest_ = soft_;
   for (const std::int32_t token : teacher.tokens) {
     outcomes_.push_back(soft_[static_cast<std::size_t>(token)]);
-    rest -= static_cast<double>(outcomes_.back());
+    rest_[static_cast<std::size_t>(token)] = 0;
   }
-  outcomes_.push_back(static_cast<float>(std::max(rest, 0.0)));
+  double rest = 0;
+  for (const float q : rest_) rest += static_cast<double>(q);
+  outcomes_.push_back(static_cast<float>(rest));
 }
 
 double LossOperator::slopes_of(std::span<const float> p) {
@@ -122,12 +125,10 @@ RowLoss LossOperator::apply(std::span<float> logits, std::int32_t label, const T
     for (std::size_t i = 0; i < n; ++i) logits[i] += scale * soft_[i] * (slopes_[i] - centre);
     return loss;
   }
-  const float rest = slopes_.back() - centre;
-  for (std::size_t i = 0; i < n; ++i) logits[i] += scale * soft_[i] * rest;
-  for (std::size_t i = 0; i < teacher.tokens.size(); ++i) {
-    const auto token = static_cast<std::size_t>(teacher.tokens[i]);
-    logits[token] += scale * soft_[token] * (slopes_[i] - slopes_.back());
-  }
+  rest_.assign(n, slopes_.back());
+  for (std::size_t i = 0; i < teacher.tokens.size(); ++i)
+    rest_[static_cast<std::size_t>(teacher.tokens[i])] = slopes_[i];
+  for (std::size_t i = 0; i < n; ++i) logits[i] += scale * soft_[i] * (rest_[i] - centre);
   return loss;
 }
 

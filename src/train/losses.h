@@ -64,6 +64,7 @@ class LossOperator {
   IsaSet isas_;
   LossOptions options_;
   std::vector<float> q_, soft_;  // student: at temperature 1; at the teacher's
+  std::vector<float> rest_;      // what is not among the teacher's tokens; slopes of all tokens
   std::vector<float> outcomes_;  // soft_ over the teacher's outcomes
   std::vector<float> slopes_;    // d divergence / d outcome
 };

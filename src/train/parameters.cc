@@ -31,8 +31,12 @@ std::unique_ptr<Parameter> start(const model::TensorMap& map, const std::string&
   auto parameter = std::make_unique<Parameter>();
   parameter->name = name_of(map, base);
   parameter->layer = layer;
-  if (use == ParameterSet::Use::kGradients) return parameter;
   const io::TensorInfo* info = info_of(map, base);
+  if (info != nullptr) {
+    parameter->dtype = info->dtype;
+    parameter->shape = info->shape;
+  }
+  if (use == ParameterSet::Use::kGradients) return parameter;
   const bool is_float =
       info != nullptr && (info->dtype == "BF16" || info->dtype == "F16" || info->dtype == "F32");
   if (!is_float || map.checkpoint().is_gguf())
@@ -41,8 +45,6 @@ std::unique_ptr<Parameter> start(const model::TensorMap& map, const std::string&
         "so give the checkpoint that this was made from",
         printable(map.checkpoint().path(), 400), printable(base),
         info == nullptr ? "compressed" : info->dtype);
-  parameter->dtype = info->dtype;
-  parameter->shape = info->shape;
   return parameter;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <map>
 
 #include "core/error.h"
 #include "core/random.h"
@@ -152,7 +153,13 @@ void write_random_student(const model::TensorMap& teacher, const std::string& co
 }
 
 void write_student(const model::TensorMap& map, const ParameterSet& parameters,
-                   io::ArtefactWriter& writer) {
+                   const GridScales* scales, io::ArtefactWriter& writer) {
+  std::vector<GridScales::Rounded> rounded;
+  if (scales != nullptr) rounded = scales->rounded();
+  std::map<std::string, ByteSpan> parts;  // of rounded matrices, by their names in the file
+  for (const GridScales::Rounded& one : rounded)
+    for (const io::TensorInfo& part : io::tensors_of(one.base, one.tensor))
+      parts[part.name] = part.bytes;
   const auto embedding = map.find(Slot::kEmbedding);
   const std::string head = map.expected_name(Slot::kHead) + ".weight";
   std::vector<io::TensorInfo> infos;
@@ -161,8 +168,10 @@ void write_student(const model::TensorMap& map, const ParameterSet& parameters,
   for (const io::TensorInfo& stored : map.checkpoint().tensors()) {
     if (map.config().tied && stored.name == head && embedding->base + ".weight" != head) continue;
     infos.push_back(stored);
+    if (const auto part = parts.find(stored.name); part != parts.end())
+      infos.back().bytes = part->second;
     const Parameter* parameter = parameters.find(stored.name);
-    if (parameter == nullptr) continue;
+    if (parameter == nullptr || (scales != nullptr && parameter->is_matrix)) continue;
     bytes.push_back(file_bytes(*parameter, parameter->value.view()));
     infos.back().bytes = bytes.back();
   }

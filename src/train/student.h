@@ -6,7 +6,7 @@
 
 #include "io/artefact_writer.h"
 #include "io/checkpoint.h"
-#include "train/parameters.h"
+#include "train/grid_scales.h"
 
 namespace farthing::train {
 
@@ -22,8 +22,9 @@ void write_random_student(const model::TensorMap& teacher, const std::string& co
 
 // Hands over the tensors of `checkpoint` with the parameters' values in their places, in the types
 // that they had; tensors that are no parameters as they are, the second copy of a tied head left
-// out. Error: as write_shard().
+// out; scales: of matrices on grids, which are written with them (null: none). Error: as
+// write_shard().
 void write_student(const model::TensorMap& map, const ParameterSet& parameters,
-                   io::ArtefactWriter& writer);
+                   const GridScales* scales, io::ArtefactWriter& writer);
 
 }  // namespace farthing::train

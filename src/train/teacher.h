@@ -52,7 +52,8 @@ class OnlineTeacher final : public Teacher {
 struct CacheRequest {
   std::string path;
   std::int64_t best = 32;  // tokens a position
-  std::string key;         // of teacher, text and temperature
+  std::int64_t vocabulary = 0;
+  std::string key;  // of teacher, text and temperature
 };
 // Whether the file is there. Error: usage, when it was made with another key.
 bool has_teacher_cache(const CacheRequest& request);

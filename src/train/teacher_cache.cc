@@ -18,7 +18,9 @@ constexpr std::int64_t kRowsAtOnce = 128;
 class CachedTeacher final : public Teacher {
  public:
   explicit CachedTeacher(const CacheRequest& request)
-      : file_(request.path), best_(static_cast<std::size_t>(request.best)) {
+      : file_(request.path),
+        best_(static_cast<std::size_t>(request.best)),
+        vocabulary_(static_cast<std::size_t>(request.vocabulary)) {
     for (const io::TensorInfo& tensor : file_.content().tensors) {
       if (tensor.name == "tokens") tokens_ = tensor.bytes;
       if (tensor.name == "probabilities") probabilities_ = tensor.bytes;
@@ -41,7 +43,7 @@ class CachedTeacher final : public Teacher {
       std::memcpy(p, probabilities_.data() + row * best_ * 4, best_ * 4);
       double rest = 1;
       for (std::size_t k = 0; k < best_; ++k) rest -= static_cast<double>(p[k]);
-      p[best_] = static_cast<float>(std::max(rest, 0.0));
+      p[best_] = best_ < vocabulary_ ? static_cast<float>(std::max(rest, 0.0)) : 0.0f;
     }
   }
   TeacherRow row(std::int64_t i) const override {
@@ -52,7 +54,7 @@ class CachedTeacher final : public Teacher {
 
  private:
   io::SafetensorsFile file_;
-  std::size_t best_;
+  std::size_t best_, vocabulary_;
   ByteSpan tokens_, probabilities_;
   std::vector<std::size_t> rows_;
   std::vector<std::int32_t> kept_tokens_;

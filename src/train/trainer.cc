@@ -32,25 +32,24 @@ BatchLoss mean(BatchLoss sum, std::int64_t count) {
 
 class Training {
  public:
-  Training(Runtime& runtime, Decoder& decoder, const Batches& batches, Objective& objective,
-           const TrainOptions& options, Progress& progress)
+  Training(Runtime& runtime, Decoder& decoder, StandIn* stand_in, const Batches& batches,
+           Objective& objective, const TrainOptions& options, Progress& progress)
       : runtime_(runtime),
         decoder_(decoder),
+        stand_in_(stand_in),
         batches_(batches),
         objective_(objective),
         options_(options),
         progress_(progress) {
     std::vector<Parameter*> trained = select_part(decoder.parameters(), options.part);
-    if (options.part == Part::kAdapters) {
-      adapters_.emplace(decoder.parameters(), options.rank, options.seed);
-      trained = adapters_->parameters();
-    }
+    if (stand_in != nullptr)
+      for (Parameter* parameter : stand_in->parameters()) trained.push_back(parameter);
     for (const Parameter* parameter : trained) report_.trained += parameter->size();
     optimizer_.emplace(std::move(trained), options.optimizer);
     if (options.state_file.empty() || !io::file_exists(options.state_file)) return;
     load_state(options.state_file, *optimizer_);
     saved_ = optimizer_->steps();
-    if (adapters_) adapters_->apply(runtime);
+    if (stand_in_ != nullptr) stand_in_->apply(runtime);
     progress.note(fmt::format("goes on after step {}", optimizer_->steps()));
   }
 
@@ -88,9 +87,9 @@ class Training {
       if (error.fault != Fault::kBadInput) throw;
       refuse(step, error.what());
     }
-    if (adapters_) {
-      adapters_->clear_gradients(runtime_);
-      adapters_->take_gradients(runtime_);
+    if (stand_in_ != nullptr) {
+      stand_in_->clear_gradients(runtime_);
+      stand_in_->take_gradients(runtime_);
     }
     const Optimizer::Norm norm = optimizer_->gradient_norm(runtime_);
     if (!norm.broken.empty())
@@ -99,7 +98,7 @@ class Training {
     const double rate = options_.learning_rate *
                         schedule(step, options_.steps, options_.warmup, options_.last_rate);
     optimizer_->step(runtime_, rate, norm.norm);
-    if (adapters_) adapters_->apply(runtime_);
+    if (stand_in_ != nullptr) stand_in_->apply(runtime_);
     report_.tokens += std::ssize(batch.tokens);
     return loss;
   }
@@ -159,11 +158,11 @@ class Training {
 
   Runtime& runtime_;
   Decoder& decoder_;
+  StandIn* stand_in_;
   const Batches& batches_;
   Objective& objective_;
   const TrainOptions& options_;
   Progress& progress_;
-  std::optional<Adapters> adapters_;
   std::optional<Optimizer> optimizer_;
   TrainReport report_;
   Clock::time_point start_;
@@ -174,16 +173,16 @@ class Training {
 
 }  // namespace
 
-TrainReport train(Runtime& runtime, Decoder& decoder, const Batches& batches, Objective& objective,
-                  const TrainOptions& options, Progress& progress) {
-  return Training(runtime, decoder, batches, objective, options, progress).run();
+TrainReport train(Runtime& runtime, Decoder& decoder, StandIn* stand_in, const Batches& batches,
+                  Objective& objective, const TrainOptions& options, Progress& progress) {
+  return Training(runtime, decoder, stand_in, batches, objective, options, progress).run();
 }
 
 std::uint64_t memory_need(const model::ModelConfig& c, std::int64_t parameters,
                           const TrainOptions& options, std::int64_t longest) {
   const bool all = options.part == Part::kAll;
   const std::int64_t numbers_each =
-      2 + (options.part == Part::kAdapters ? 1 : 0) +
+      2 + (options.part == Part::kAdapters || options.part == Part::kScales ? 1 : 0) +
       (all && options.optimizer.kind == OptimizerKind::kAdamW ? 2 : 0) +
       (all && options.optimizer.bf16 ? 1 : 0);
   const std::int64_t rows = std::max(kPartTokens, longest);

@@ -34,11 +34,11 @@ struct TrainReport {
   BatchLoss first, last;  // means over the first and the last tenth of the steps
 };
 
-// Trains the decoder, from the state file if there is one. Error: bad input, when a loss or
-// gradient is not a number (names layer or tensor; the state file keeps the last good checkpoint);
-// interrupted, after saving.
-TrainReport train(Runtime& runtime, Decoder& decoder, const Batches& batches, Objective& objective,
-                  const TrainOptions& options, Progress& progress);
+// Trains the decoder, or what stands in for its matrices, from the state file if there is one.
+// Error: bad input, when a loss or gradient is not a number (names layer or tensor; the state file
+// keeps the last good checkpoint); interrupted, after saving.
+TrainReport train(Runtime& runtime, Decoder& decoder, StandIn* stand_in, const Batches& batches,
+                  Objective& objective, const TrainOptions& options, Progress& progress);
 
 // Bytes that training takes at its peak beside a teacher: parameters, gradients, moments, the
 // activations of one part of a batch.

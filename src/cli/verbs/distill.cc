@@ -113,10 +113,12 @@ void add_training_options(CLI::App& verb, Options& o) {
   train::TrainOptions& t = o.distill.train;
   verb.add_option("--steps", t.steps, "Steps")->capture_default_str();
   verb.add_option("--batch", o.distill.batch, "Samples a step")->capture_default_str();
-  verb.add_option("--train", o.part,
-                  "What trains: all, norms (biases too), or adapters (low rank, merged)")
+  verb.add_option(
+          "--train", o.part,
+          "What trains: all, norms (biases too), adapters (low rank, merged), or scales (of a "
+          "rounded student, and its norms)")
       ->capture_default_str();
-  verb.add_option("--rank", t.rank, "Of adapters")->capture_default_str();
+  verb.add_option("--rank", o.distill.rank, "Of adapters")->capture_default_str();
   verb.add_option("--optimizer", o.optimizer, "adamw or sign")->capture_default_str();
   verb.add_option("--lr", t.learning_rate, "Learning rate at its height")->capture_default_str();
   verb.add_option("--warmup", t.warmup, "Steps up to it")->capture_default_str();
