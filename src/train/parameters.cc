@@ -88,6 +88,9 @@ Parameter* ParameterSet::matrix(const model::TensorMap& map, Slot slot, int laye
   if (!unit) return nullptr;
   if (Parameter* known = find(name_of(map, unit->base))) return known;
   auto parameter = start(map, unit->base, layer, use_);
+  if (!map.load_vector(unit->base + ".input_multiplier").empty())
+    unsupported("{}: {} multiplies its inputs, which gradients do not know",
+                printable(map.checkpoint().path(), 400), printable(unit->base));
   const QuantizedTensor stored = map.load(*unit);
   const Shape shape = stored.shape;
   parameter->is_matrix = true;
