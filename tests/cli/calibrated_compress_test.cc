@@ -66,5 +66,17 @@ TEST(CalibratedCompress, RefusesDataThatCannotServe) {
   EXPECT_THAT(repeats.err, HasSubstr("repeats what came before"));
 }
 
+TEST(CalibratedCompress, SaysWhatIsMissingWhenActivationsDoNotFitOnDisk) {
+  const io::TempDir dir;
+  const Outcome full =
+      farthing({"compress", kDemo, dir.path("out"), "--scheme", "w4g64", "--method", "gptq",
+                "--samples", "128", "--length", "256", "--memory-limit", "80MB"},
+               {.kill_after = {}, .file_size_limit = 1'000'000});
+  EXPECT_EQ(full.code, 5) << full.err;
+  EXPECT_THAT(full.err, HasSubstr("calibration activations need"));
+  EXPECT_THAT(full.err, HasSubstr("make room"));
+  EXPECT_FALSE(std::filesystem::exists(dir.path("out")));
+}
+
 }  // namespace
 }  // namespace farthing::cli
