@@ -20,7 +20,7 @@ constexpr std::array<std::string_view, 7> kKeys = {"alpha",       "grid",  "fold
                                                    "first_token", "error", "multiply"};
 constexpr std::array<std::string_view, 2> kFolds = {"all", "norms"};
 constexpr std::array<std::string_view, 3> kFirst = {"both", "with", "apart"};
-constexpr std::array<std::string_view, 2> kErrors = {"token", "sum"};
+constexpr std::array<std::string_view, 2> kErrors = {"sum", "token"};
 
 struct Options {
   double alpha = -1;  // below 0: chosen
@@ -32,7 +32,7 @@ struct Options {
   bool multiply = false;  // the inputs themselves, where nothing before a linear takes the scales
   // Each token's error as a share of its output, first tokens of samples and the others counting
   // alike; else the plain sum.
-  bool error_by_token = true;
+  bool error_by_token = false;
 };
 
 // Largest |w| of each channel over all consumers.
@@ -268,7 +268,7 @@ std::unique_ptr<Step> make(const Setting& settings) {
   if (const Setting* multiply = settings.find("multiply"))
     options.multiply = flag_of(*multiply, "multiply of smooth");
   if (const Setting* error = settings.find("error"))
-    options.error_by_token = choice_of(*error, "error of smooth", kErrors) == 0;
+    options.error_by_token = choice_of(*error, "error of smooth", kErrors) == 1;
   return std::make_unique<Smooth>(std::move(options));
 }
 
