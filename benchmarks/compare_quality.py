@@ -98,10 +98,14 @@ def measure(options, path, work):
 
 
 def candidates(options):
-    """(name, arguments of compress): schemes of blocks and ends around what llama.cpp's mixes take."""
+    """(name, arguments of compress): schemes of blocks and ends around what llama.cpp's mixes take.
+    "w4g64+w6g64=0.2": the costliest fifth of the blocks' weights has the second scheme."""
     for blocks in options.schemes.split(","):
+        scheme, _, fallback = blocks.partition("+")
         for ends in options.ends.split(","):
-            yield f"{blocks}, ends {ends}", ["--scheme", blocks, "--head", ends, "--embedding", ends]
+            yield f"{blocks}, ends {ends}", [
+                "--scheme", scheme, "--head", ends, "--embedding", ends, "--activations", options.activations,
+                *(["--fallback", fallback] if fallback else [])]
 
 
 def line(*cells):
@@ -167,9 +171,10 @@ def main():
     parser.add_argument("--calibration", help="text for both; ours takes its built-in one without")
     parser.add_argument("--imatrix", help="llama.cpp's importance file instead of computing one")
     parser.add_argument("--types", default="Q3_K_M,Q4_K_M,Q5_K_M")
-    parser.add_argument("--schemes", default="w3g32,w4g128,w4g64,w4g32,w5g64,w5g32,w6g64")
+    parser.add_argument("--schemes", default="w3g32,w3g32+w5g64=0.2,w4g64,w4g32,w4g64+w6g64=0.2,w4g32+w6g64=0.2,w5g64,w5g32")
     parser.add_argument("--ends", default="w6g64,w8g64", help="schemes of head and embedding; one where they are tied")
     parser.add_argument("--method", default="gptaq")
+    parser.add_argument("--activations", default="int16", help="of ours; GGUF files run in int16 too")
     parser.add_argument("--samples", type=int, default=64)
     parser.add_argument("--length", type=int, default=512)
     parser.add_argument("--seeds", default="1")
