@@ -22,6 +22,9 @@ function(farthing_layers)
   if(TARGET farthing_calibrate)
     farthing_embed_texts(farthing_calibrate ${CMAKE_SOURCE_DIR}/data/calibration)
   endif()
+  if(TARGET farthing_report)
+    farthing_embed_page(farthing_report)
+  endif()
   if(TARGET farthing_compress)
     target_link_libraries(farthing_compress PRIVATE yaml-cpp::yaml-cpp)
   endif()
@@ -38,5 +41,19 @@ function(farthing_embed_texts target folder)
   add_custom_command(OUTPUT ${out} VERBATIM
     COMMAND ${CMAKE_COMMAND} -DOUT=${out} -DFILES=${joined} -P ${CMAKE_SOURCE_DIR}/cmake/embed_texts.cmake
     DEPENDS ${files} ${CMAKE_SOURCE_DIR}/cmake/embed_texts.cmake)
+  target_sources(${target} PRIVATE ${out})
+endfunction()
+
+# The report's page: the chart library, styles and scripts become part of the program.
+function(farthing_embed_page target)
+  set(out ${CMAKE_BINARY_DIR}/generated/page_parts.cc)
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/generated)
+  set(files ${CMAKE_SOURCE_DIR}/third_party/uplot/uPlot.iife.min.js ${CMAKE_SOURCE_DIR}/third_party/uplot/uPlot.min.css
+    ${CMAKE_SOURCE_DIR}/third_party/uplot/LICENSE ${CMAKE_SOURCE_DIR}/src/report/page/page.css
+    ${CMAKE_SOURCE_DIR}/src/report/page/page.js)
+  list(JOIN files "," joined)
+  add_custom_command(OUTPUT ${out} VERBATIM
+    COMMAND ${CMAKE_COMMAND} -DOUT=${out} -DFILES=${joined} -P ${CMAKE_SOURCE_DIR}/cmake/embed_page.cmake
+    DEPENDS ${files} ${CMAKE_SOURCE_DIR}/cmake/embed_page.cmake)
   target_sources(${target} PRIVATE ${out})
 endfunction()

@@ -17,6 +17,7 @@ constexpr Verb kVerbs[] = {
     {"verify", "Does an artefact keep its promise here", add_verify},
     {"diff", "Two artefacts layer by layer", add_diff},
     {"bench", "Tokens per second, and share of what the machine can do", add_bench},
+    {"report", "One page that shows all that is known about a model", add_report},
     {"logits", "Logits of given tokens, for comparing with other implementations", add_logits},
     {"tokenize", "Token ids of texts", add_tokenize},
     {"render", "The chat template's text of a conversation", add_render},

@@ -25,6 +25,7 @@ void add_generate(CLI::App& verb);
 void add_inspect(CLI::App& verb);
 void add_logits(CLI::App& verb);
 void add_render(CLI::App& verb);
+void add_report(CLI::App& verb);
 void add_sensitivity(CLI::App& verb);
 void add_tokenize(CLI::App& verb);
 void add_tune(CLI::App& verb);

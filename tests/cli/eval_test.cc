@@ -44,6 +44,11 @@ TEST(Eval, ComparesTasksTextsAndAnswersOfTwoModels) {
   const json answers = result["generation"]["lambada"];
   EXPECT_EQ(answers["prompts"], 5);
   EXPECT_EQ(answers["diverged"].get<std::size_t>() > 0, answers["earliest"].size() > 0);
+  // What an earlier run measured stays beside the artefact.
+  ASSERT_EQ(run_farthing("eval " + out + " --tasks " + kTasks + "piqa.jsonl --quiet").code, 0);
+  const json kept = json::parse(read_file(out + "/farthing.eval.json"));
+  EXPECT_TRUE(kept["tasks"].contains("piqa"));
+  EXPECT_EQ(kept["tasks"]["arc"], result["tasks"]["arc"]);
   EXPECT_EQ(json::parse(read_file(shape))["results"]["arc"]["acc,none"],
             result["tasks"]["arc"]["acc"]);
 }
@@ -62,8 +67,8 @@ TEST(Eval, AgainstItselfNothingFlipsAndAnswersAgree) {
 
 // A task's likelihoods depend neither on the threads nor on what shares its batch.
 TEST(Eval, GivesTheSameTaskNumbersOnOneThread) {
-  const std::string run = "eval " + kModel + " --tasks " + kTasks +
-                          "hellaswag.jsonl," + kTasks + "continuation.jsonl --json - --threads ";
+  const std::string run = "eval " + kModel + " --tasks " + kTasks + "hellaswag.jsonl," + kTasks +
+                          "continuation.jsonl --json - --threads ";
   json one = json::parse(run_farthing(run + "1").out)["tasks"],
        two = json::parse(run_farthing(run + "2").out)["tasks"];
   for (json* tasks : {&one, &two})

@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 #include <sys/resource.h>
 
+#include "cli/beside.h"
 #include "cli/common.h"
 #include "cli/verbs.h"
 #include "core/error.h"
@@ -235,6 +236,7 @@ void run(const Options& o) {
                               human_bytes(loaded.model->bytes()),
                               human_bytes(static_cast<std::uint64_t>(peak_rss_bytes()))));
   write_json(o.common, result);
+  keep_beside(o.model.model, "farthing.eval.json", std::move(result), *progress);
 }
 
 }  // namespace

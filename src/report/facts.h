@@ -1,0 +1,20 @@
+// What the files of a model say by themselves.
+#pragma once
+
+#include <string>
+
+#include "report/report.h"
+
+namespace farthing::report {
+
+// Error: as Checkpoint::open.
+ModelFacts read_facts(const std::string& directory, const Json& artefact);
+
+// Puts the KL of each unit alone, as `farthing tune` or `farthing sensitivity` wrote it, to the
+// matrices of the same name and scheme.
+void add_sensitivities(ModelFacts& facts, const Json& tune, const Json& sensitivity);
+
+// "model.layers.3.self_attn.q_proj" -> "q"
+std::string kind_of(std::string_view name);
+
+}  // namespace farthing::report

@@ -1,0 +1,127 @@
+// The page as text, without a browser (tests/cli/report_test.cc opens it in one).
+#include "report/report.h"
+
+#include <gmock/gmock.h>
+
+#include <filesystem>
+
+#include "core/error.h"
+#include "report/html.h"
+#include "tests/report/fixture.h"
+
+namespace farthing::report {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+Report everything(const std::string& name) {
+  const io::TempDir dir;
+  write_folder(dir, name);
+  return read_report(dir.path(), {});
+}
+
+TEST(ReportPage, ShowsEveryKindOfResult) {
+  const std::string page = html_page(everything("name"));
+  for (const char* id : {"pareto", "layers", "divergence", "tasks", "flips", "answers", "speed",
+                         "memory", "calibration", "recipe"})
+    EXPECT_THAT(page, HasSubstr("<section id=\"" + std::string(id) + "\">"));
+  for (const char* said : {"0.0123", "95 %: 0.0100 to 0.0146", "93.2 %", "+7.50 %",
+                           "321<small> tokens/s", "93 % of the roof", "43.8 %", "w3g16-asym",
+                           "-2.50 %", "Verdict: <b>warn</b>", "aa11", "12.5 %"})
+    EXPECT_THAT(page, HasSubstr(said));
+}
+
+TEST(ReportPage, FetchesNothingAndRunsOnlyItsOwnScripts) {
+  const std::string page = html_page(everything("name"));
+  EXPECT_THAT(page, HasSubstr("default-src 'none'"));
+  EXPECT_THAT(page, HasSubstr("script-src 'sha256-"));
+  for (const char* outside : {"<link", "src=\"", "@import", "url(http", "fetch(", "XMLHttpRequest"})
+    EXPECT_THAT(page, Not(HasSubstr(outside)));
+  EXPECT_THAT(page, HasSubstr("Permission is hereby granted"));  // the licence of what it embeds
+}
+
+TEST(ReportPage, HostileNamesStayText) {
+  const std::string page = html_page(everything(kHostile));
+  EXPECT_THAT(page, Not(HasSubstr("<img")));
+  EXPECT_THAT(
+      page,
+      HasSubstr("&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;\\u202e\\u0007&quot;&#39;&amp;"));
+  EXPECT_THAT(page, Not(HasSubstr("\u202e")));
+  EXPECT_THAT(page, HasSubstr("\\u003c/script\\u003e"));  // in the numbers of the charts
+  std::size_t scripts = 0;
+  for (std::size_t at = 0; (at = page.find("</script>", at)) != std::string::npos; ++at) ++scripts;
+  EXPECT_EQ(scripts, 3u);
+  EXPECT_THAT(markdown(everything("|a|<b>`")), HasSubstr("\\|a\\|\\<b\\>\\`"));
+}
+
+TEST(ReportPage, IsUsefulWithAnySubset) {
+  for (const char* only : {"farthing.eval.json", "farthing.bench.json", "farthing.tune.json",
+                           "farthing.calibrate.json", "farthing.json", "config.json"}) {
+    const io::TempDir dir;
+    write_folder(dir);
+    for (const auto& file : std::filesystem::directory_iterator(dir.path()))
+      if (const std::string name = file.path().filename(); name.ends_with(".json") &&
+                                                           name != only && name != "config.json" &&
+                                                           name != "farthing.json")
+        std::filesystem::remove(file.path());
+    const Report report = read_report(dir.path(), {});
+    EXPECT_THAT(html_page(report), HasSubstr("<section id=\"layers\">")) << only;
+    EXPECT_THAT(markdown(report), HasSubstr("# ")) << only;
+  }
+  // Results without a model: what could not be read is said.
+  const io::TempDir dir;
+  dir.write("farthing.eval.json", eval_json("x"));
+  const Report report = read_report(dir.path(), {});
+  EXPECT_EQ(report.notes.size(), 1u);
+  EXPECT_THAT(html_page(report), HasSubstr("could not be read"));
+  EXPECT_EQ(report_json(report)["headline"]["kld"], 0.0123);
+}
+
+// Whatever is missing or of another kind is left out.
+TEST(ReportPage, ValuesOfAnotherKindAreLeftOut) {
+  const std::string values[] = {"null", "[]", "{}", "\"x\"", "-1", "[[1]]", "{\"a\": 1}"};
+  for (const std::string& value : values) {
+    const io::TempDir dir;
+    dir.write("farthing.eval.json", "{\"texts\": {\"t\": " + value + "}, \"tasks\": " + value +
+                                        ", \"flips\": {\"t\": " + value + "}, \"generation\": " +
+                                        value + ", \"resident_bytes\": " + value + "}");
+    dir.write("farthing.bench.json", "{\"machine\": " + value + ", \"rows\": [" + value + "]}");
+    dir.write("farthing.tune.json", "{\"walk\": [" + value + "], \"pareto\": [" + value +
+                                        "], \"layers\": [" + value + "], \"uniform\": " + value +
+                                        "}");
+    dir.write("farthing.calibrate.json",
+              "{\"verdict\": " + value + ", \"findings\": [" + value + "]}");
+    const Report report = read_report(dir.path(), {});
+    EXPECT_NO_THROW(html_page(report)) << value;
+    EXPECT_NO_THROW(markdown(report)) << value;
+    EXPECT_NO_THROW(report_json(report)) << value;
+  }
+}
+
+TEST(ReportPage, TakesFurtherResultsAndRefusesOthers) {
+  const io::TempDir dir;
+  write_folder(dir);
+  const std::string later = dir.write("later.json", eval_json("later"));
+  const Report report = read_report(dir.path(), {later});
+  EXPECT_TRUE(report.eval["texts"].contains("Tlater"));
+  for (const char* text : {"{}", "[1]", "{\"results\": {}}", "nonsense"})
+    EXPECT_THROW(read_report(dir.path(), {dir.write("other.json", text)}), Error) << text;
+  EXPECT_THROW(read_report(dir.path("missing"), {}), Error);
+  EXPECT_THROW(read_report(later, {}), Error);
+  const io::TempDir empty;
+  EXPECT_THROW(read_report(empty.path(), {}), Error);
+  dir.write("farthing.bench.json", "{}");
+  EXPECT_THROW(read_report(dir.path(), {}), Error);
+}
+
+TEST(Escape, KeepsTextAndShowsWhatActs) {
+  EXPECT_EQ(escape("a<b>&\"'"), "a&lt;b&gt;&amp;&quot;&#39;");
+  EXPECT_EQ(escape("caf\u00e9 \u611b"), "caf\u00e9 \u611b");
+  EXPECT_EQ(escape(std::string("\x1b[2J\0x", 6)), "\\u001b[2J\\u0000x");
+  EXPECT_EQ(escape("\xff"), "\ufffd");
+  EXPECT_EQ(escape("abcdef", 3), "abc...");
+}
+
+}  // namespace
+}  // namespace farthing::report
