@@ -291,6 +291,37 @@ calibrate::CalibrationData draw_data(const io::Checkpoint& checkpoint,
   return data;
 }
 
+// The models that steps of structured pruning make of one another; the last is what is compressed.
+struct Smaller {
+  std::vector<std::unique_ptr<io::Checkpoint>> models;
+  std::vector<std::string> notes;
+};
+
+Smaller make_smaller(Runtime& runtime, const io::Checkpoint& original,
+                     std::span<const std::unique_ptr<Step>> steps, Recipe& recipe,
+                     calibrate::CalibrationData& data, Progress& progress) {
+  Smaller smaller;
+  for (const auto& step : steps) {
+    if (!step->restructures()) continue;
+    const io::Checkpoint& now = smaller.models.empty() ? original : *smaller.models.back();
+    const model::Architecture& architecture = model::architecture_of(now);
+    const model::ModelConfig config = model::config_of(architecture, now);
+    const model::TensorMap map(architecture, config, now);
+    if (data.samples.empty()) data = draw_data(now, config, recipe, progress);
+    const std::size_t told = smaller.notes.size();
+    smaller.models.push_back(
+        step->restructure({runtime, map, data, recipe.kv, progress}, smaller.notes));
+    for (std::size_t i = told; i < smaller.notes.size(); ++i) progress.note(smaller.notes[i]);
+  }
+  return smaller;
+}
+
+std::uint64_t tensor_bytes(const io::Checkpoint& checkpoint) {
+  std::uint64_t bytes = 0;
+  for (const io::TensorInfo& tensor : checkpoint.tensors()) bytes += tensor.bytes.size();
+  return bytes;
+}
+
 }  // namespace
 
 EndNames end_names(const io::Checkpoint& checkpoint) {
@@ -318,13 +349,16 @@ void check_places(const std::string& model, const std::string& out) {
                 printable(model, 400));
 }
 
-CompressReport compress(Runtime& runtime, const io::Checkpoint& checkpoint, const std::string& out,
+CompressReport compress(Runtime& runtime, const io::Checkpoint& original, const std::string& out,
                         Recipe recipe, const CompressOptions& options, Progress& progress) {
   const auto start = std::chrono::steady_clock::now();
-  check_places(checkpoint.path(), out);
-  refuse_source(checkpoint);
+  check_places(original.path(), out);
+  refuse_source(original);
   if (recipe.kv.empty()) recipe.kv = kDefaultKv;
   const auto steps = make_steps(recipe);
+  calibrate::CalibrationData data;
+  const Smaller smaller = make_smaller(runtime, original, steps, recipe, data, progress);
+  const io::Checkpoint& checkpoint = smaller.models.empty() ? original : *smaller.models.back();
   const model::Architecture& architecture = model::architecture_of(checkpoint);
   const model::ModelConfig config = model::config_of(architecture, checkpoint);
   const model::TensorMap map(architecture, config, checkpoint);
@@ -337,13 +371,11 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& checkpoint, cons
   const std::vector<std::string> dropped = dropped_tensors(map, plan);
   for (const std::string& line : plan.lines()) progress.note(line);
 
-  calibrate::CalibrationData data;
   const bool calibrated = recipe.fallback || needs_data(plan, steps);
-  if (calibrated) data = draw_data(checkpoint, config, recipe, progress);
+  if (calibrated && data.samples.empty()) data = draw_data(checkpoint, config, recipe, progress);
   for (const auto& step : steps) step->survey({runtime, map, data, recipe.kv, progress}, plan);
-  const bool by_blocks = calibrated || std::ranges::any_of(steps, [](const auto& step) {
-                           return step->transforms();
-                         });
+  const bool by_blocks =
+      calibrated || std::ranges::any_of(steps, [](const auto& step) { return step->transforms(); });
   if (recipe.fallback) {
     choose_fallback(runtime, map, plan, steps, data, *recipe.fallback, recipe.kv, progress);
     make_portable(plan);
@@ -353,7 +385,7 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& checkpoint, cons
   const bool spill = by_blocks && add_calibration_need(map, plan, steps, data, options, need);
   check_resources(need, options, out, progress);
   const std::string recipe_words = recipe_text(recipe);
-  const std::string source = io::hash_checkpoint(checkpoint);
+  const std::string source = io::hash_checkpoint(original);
   const std::string key = sha256_hex(fmt::format(
       "{}\n{}\n{}\n{}\n{}\n{}\n{}", options.tool_version, source, recipe_words,
       options.plan.portable, options.plan.uniform_fused, options.shard_bytes, data.sha256));
@@ -372,7 +404,9 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& checkpoint, cons
       {runtime, map, steps, shards, progress, options.slab_bytes, blocks.get()}, writer);
   fix_scales(plan, results);
   CompressReport report = make_report(plan, results, checkpoint);
-  report.notes = plan.lines();
+  report.bytes_before += tensor_bytes(original) - tensor_bytes(checkpoint);
+  report.notes = smaller.notes;
+  for (std::string& line : plan.lines()) report.notes.push_back(std::move(line));
   if (const std::string note = starved_note(results); !note.empty()) {
     progress.note(note);
     report.notes.push_back(note);

@@ -46,7 +46,7 @@ struct CompressReport {
 
 // Writes the artefact to `out`. Stopped at any moment it leaves OUT.partial, which the same call
 // goes on with. Error: usage, bad input, unsupported, out of resources, interrupted.
-CompressReport compress(Runtime& runtime, const io::Checkpoint& checkpoint, const std::string& out,
+CompressReport compress(Runtime& runtime, const io::Checkpoint& original, const std::string& out,
                         Recipe recipe, const CompressOptions& options, Progress& progress);
 
 // The checkpoint's own names of the embedding and of the head (also of one that is tied).

@@ -49,6 +49,14 @@ class Step {
   // Whether transform() does something, and what it wants to know of all inputs of the block.
   virtual bool transforms() const { return false; }
   virtual unsigned transform_statistics() const { return calibrate::kNoStatistics; }
+  // Whether restructure() makes a smaller model, which all other steps then work on. It is borrowed
+  // from the one it is given. `notes` get what was decided, a sentence each.
+  virtual bool restructures() const { return false; }
+  virtual std::unique_ptr<io::Checkpoint> restructure(const Survey&,
+                                                      std::vector<std::string>& notes) {
+    (void)notes;
+    return nullptr;
+  }
   // Before anything is read: may change schemes through plan.substitute().
   virtual void prepare(Plan& plan) { (void)plan; }
   virtual void prepare_model(Plan&, const model::TensorMap&) {}

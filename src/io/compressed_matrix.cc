@@ -7,6 +7,7 @@
 
 #include "core/text.h"
 #include "formats/format.h"
+#include "io/bitmask_matrix.h"
 #include "io/gptq_matrix.h"
 #include "io/input_order.h"
 #include "io/plain_matrix.h"
@@ -56,6 +57,12 @@ bool same_numbers(std::vector<std::int64_t> a, std::vector<std::int64_t> b) {
 Shape two_in_a_byte(const TensorInfo& packed, int slices, std::string_view where) {
   const Shape bytes = matrix_shape(packed, slices, where);
   return {bytes.rows, bytes.cols * 2};
+}
+
+// A tensor that owns what it was expanded into.
+QuantizedTensor own_parts(QuantizedTensor made, AlignedArray<std::byte> bytes) {
+  made.parts[0] = Bytes::own(std::move(bytes));
+  return made;
 }
 
 // GGUF blocks, on the way to a GGUF file: U8 (rows, bytes of a row).
@@ -143,6 +150,13 @@ std::optional<QuantizedTensor> compressed_matrix(const Checkpoint& checkpoint,
   const Joiner joiner(checkpoint, base, where);
   const TensorInfo* packed = joiner.find(".weight_packed");
   const TensorInfo* plain = joiner.find(".weight");
+  AlignedArray<std::byte> room;
+  const std::optional<TensorInfo> expanded =
+      slices > 1 ? std::nullopt : bitmask_tensor(checkpoint, base, where, room);
+  if (expanded) {
+    plain = &*expanded;
+    if (!is_coded(plain)) return own_parts(plain_matrix(*plain, 0, 1, where), std::move(room));
+  }
   if (packed == nullptr && !is_coded(plain)) return std::nullopt;
   const std::optional<LinearScheme> found = config.find(base);
   if (!found)
@@ -168,7 +182,10 @@ std::optional<QuantizedTensor> compressed_matrix(const Checkpoint& checkpoint,
   std::vector<Bytes> parts;
   try {
     for (const Part& part : find_format(scheme).parts(shape, scheme))
-      parts.push_back(joiner.part(part, shape, slice, slices));
+      if (expanded && part.suffix == ".weight")
+        parts.push_back(Bytes::own(std::move(room)));
+      else
+        parts.push_back(joiner.part(part, shape, slice, slices));
   } catch (const Error& error) {
     const std::string_view text = error.what();
     if (text.starts_with(joiner.what())) throw;

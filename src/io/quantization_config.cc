@@ -26,6 +26,13 @@ std::string read_format(const Json& object, std::string_view otherwise, std::str
   return format;
 }
 
+// compressed-tensors' sparse formats bring their masks with them; nothing else is said of them.
+bool is_bitmask(const Json* sparsity, std::string_view where) {
+  if (sparsity == nullptr || !sparsity->is_object()) return false;
+  const std::string format = json_text(*sparsity, "format", "", where);
+  return format == "sparse-bitmask" || format == "sparse-24-bitmask";
+}
+
 void refuse_present(const Json& object, std::string_view key, std::string_view where) {
   const Json* value = json_find(object, key);
   // What compressed-tensors writes for weights that are not sparse.
@@ -214,9 +221,12 @@ QuantizationConfig QuantizationConfig::parse(const Json& json, std::string_view 
   config.method_ = read_method(json, what);
   if (config.method_ > QuantMethod::kFarthing) return parse_other(json, config.method_, what);
   const std::string format = read_format(json, "dense", what);
-  for (const char* key : {"sparsity_config", "transform_config"}) refuse_present(json, key, what);
+  const bool sparse = is_bitmask(json_find(json, "sparsity_config"), what);
+  if (!sparse) refuse_present(json, "sparsity_config", what);
+  refuse_present(json, "transform_config", what);
   config.kv_ = read_kv(json_find(json, "kv_cache_scheme"), what + ": kv_cache_scheme");
   const Json* groups = json_find(json, "config_groups");
+  if (groups == nullptr && sparse) return config;  // floats, with a mask and no more
   if (groups == nullptr || !groups->is_object())
     bad_input("{}: \"config_groups\" must be an object; found {}", what,
               groups == nullptr ? "none" : json_shown(*groups));

@@ -3,6 +3,7 @@
 #include <cassert>
 
 #include "kernels/packed_matrix.h"
+#include "kernels/squeeze.h"
 
 namespace farthing::kernels {
 namespace {
@@ -45,14 +46,38 @@ void copy_biases(std::span<const LinearSource> sources, PackedMatrix& matrix) {
   }
 }
 
+// Runs the dense kernel on tiles that are expanded a few at a time, while they are in the cache.
+void run_squeezed(const PackedMatrix& matrix, const LinearSlice& slice) {
+  thread_local AlignedArray<std::byte> room;
+  const std::int64_t most = slice.tokens > 8 ? 2 * kTileUnit : 2;
+  const std::int64_t dense = matrix.squeezed.dense_bytes;
+  room.reserve_scratch(static_cast<std::size_t>(most * dense));
+  for (std::int64_t tile = slice.first_tile; tile < slice.end_tile; tile += most) {
+    const std::int64_t count = std::min(most, slice.end_tile - tile);
+    for (std::int64_t i = 0; i < count; ++i)
+      matrix.expand(matrix.squeezed, slice.tiles + (tile + i) * slice.tile_bytes,
+                    room.data() + i * dense);
+    LinearSlice part = slice;
+    part.tiles = room.data();
+    part.tile_bytes = dense;
+    part.first_tile = 0;
+    part.end_tile = count;
+    part.first_row -= tile * kTileRows;
+    part.end_row -= tile * kTileRows;
+    if (part.bias != nullptr) part.bias += tile * kTileRows;
+    matrix.kernel->run(part);
+  }
+}
+
 // Threads read one stream each when memory decides the time, and take pieces as they get free when
 // arithmetic does. Pieces are whole pairs of pairs of tiles.
-void run_in_parallel(Runtime& runtime, LinearRun run, const LinearSlice& whole) {
+void run_in_parallel(Runtime& runtime, const PackedMatrix& matrix, const LinearSlice& whole) {
   const auto piece = [&](std::int64_t first, std::int64_t end) {
     LinearSlice slice = whole;
     slice.first_tile = whole.first_tile + first;
     slice.end_tile = whole.first_tile + end;
-    run(slice);
+    if (matrix.squeezed.groups > 0) return run_squeezed(matrix, slice);
+    matrix.kernel->run(slice);
   };
   const std::int64_t count = whole.end_tile - whole.first_tile;
   if (whole.tokens <= 8) return runtime.parallel_shares(count, kTileUnit, piece);
@@ -89,7 +114,7 @@ void multiply(Runtime& runtime, const PackedMatrix& matrix, Activations& x, std:
                              .end_row = first + y.cols,
                              .scale = epilogue.scale,
                              .accumulate = epilogue.accumulate};
-  run_in_parallel(runtime, matrix.kernel->run, slice);
+  run_in_parallel(runtime, matrix, slice);
 }
 
 Linear::Linear() = default;
@@ -109,32 +134,37 @@ bool Linear::can_stack(const QuantizedTensor& a, const QuantizedTensor& b) {
   return a.shape.cols == b.shape.cols && a.scheme == b.scheme;
 }
 
-Linear Linear::pack(Runtime& runtime, std::span<const LinearSource> sources,
-                    const ActivationScheme& scheme) {
+PackedMatrix pack_dense(Runtime& runtime, std::span<const LinearSource> sources,
+                        const ActivationScheme& scheme) {
   assert(!sources.empty());
   const QuantizedTensor& first = *sources[0].weight;
-  for (const LinearSource& source : sources) assert(can_stack(first, *source.weight));
+  for (const LinearSource& source : sources) assert(Linear::can_stack(first, *source.weight));
   const StackedRows rows(sources);
 
-  auto matrix = std::make_unique<PackedMatrix>();
-  matrix->in = first.shape.cols;
-  matrix->out = rows.rows();
-  matrix->packing = packing_of(first, scheme.mode);
-  matrix->activations = scheme;
+  PackedMatrix matrix;
+  matrix.in = first.shape.cols;
+  matrix.out = rows.rows();
+  matrix.packing = packing_of(first, scheme.mode);
+  matrix.activations = scheme;
   check_inputs(scheme);
-  matrix->kernel = choose_kernel(linear_kernels(), matrix->packing, scheme.mode, runtime.isas);
-  if (!has_kernel(matrix->kernel, first, matrix->packing))
+  matrix.kernel = choose_kernel(linear_kernels(), matrix.packing, scheme.mode, runtime.isas);
+  if (!has_kernel(matrix.kernel, first, matrix.packing))
     unsupported("no kernel multiplies {} weights with {} activations; choose another --activations",
                 scheme_name(first.scheme), activation_name(scheme.mode));
-  matrix->kernel_name = fmt::format("{} {}", matrix->kernel->family, isa_name(matrix->kernel->isa));
-  if (is_codes(matrix->packing))
-    pack_codes(runtime, rows, *matrix);
+  matrix.kernel_name = fmt::format("{} {}", matrix.kernel->family, isa_name(matrix.kernel->isa));
+  if (is_codes(matrix.packing))
+    pack_codes(runtime, rows, matrix);
   else
-    pack_floats(runtime, rows, *matrix);
-  copy_biases(sources, *matrix);
+    pack_floats(runtime, rows, matrix);
+  copy_biases(sources, matrix);
+  return matrix;
+}
 
+Linear Linear::pack(Runtime& runtime, std::span<const LinearSource> sources,
+                    const ActivationScheme& scheme) {
   Linear linear;
-  linear.matrix_ = std::move(matrix);
+  linear.matrix_ = std::make_unique<PackedMatrix>(pack_dense(runtime, sources, scheme));
+  squeeze(runtime, *linear.matrix_, break_even(*linear.matrix_, runtime.isas));
   return linear;
 }
 
@@ -149,11 +179,29 @@ void Linear::apply_slab(Runtime& runtime, Activations& x, std::int64_t first,
 }
 
 void Linear::unpack_row(std::int64_t r, std::span<float> out) const {
-  assert(r >= 0 && r < matrix_->out && std::ssize(out) == matrix_->in);
-  if (is_codes(matrix_->packing))
-    unpack_codes(*matrix_, r, out);
+  farthing::kernels::unpack_row(*matrix_, r, out);
+}
+
+void unpack_row(const PackedMatrix& matrix, std::int64_t row, std::span<float> out) {
+  assert(row >= 0 && row < matrix.out && std::ssize(out) == matrix.in);
+  if (matrix.squeezed.groups > 0) {
+    PackedMatrix tile;  // the row's alone, expanded
+    tile.in = matrix.in;
+    tile.out = kTileRows;
+    tile.packing = matrix.packing;
+    tile.activations = matrix.activations;
+    tile.kernel = matrix.kernel;
+    tile.codes = matrix.codes;
+    tile.tile_bytes = matrix.squeezed.dense_bytes;
+    tile.tiles = AlignedArray<std::byte>(static_cast<std::size_t>(tile.tile_bytes));
+    matrix.expand(matrix.squeezed, matrix.tiles.data() + row / kTileRows * matrix.tile_bytes,
+                  tile.tiles.data());
+    return unpack_row(tile, row % kTileRows, out);
+  }
+  if (is_codes(matrix.packing))
+    unpack_codes(matrix, row, out);
   else
-    unpack_floats(*matrix_, r, out);
+    unpack_floats(matrix, row, out);
 }
 
 }  // namespace farthing::kernels

@@ -8,6 +8,7 @@
 #include "kernels/activations.h"
 #include "kernels/linear.h"
 #include "kernels/linear_slice.h"
+#include "kernels/squeezed/squeezed.h"
 
 namespace farthing::kernels {
 
@@ -66,6 +67,8 @@ class PackedMatrix {
 
   CodeTiles codes;  // geometry, for packings of codes
   std::int64_t tile_bytes = 0;
+  SqueezedTiles squeezed;  // groups > 0: the tiles are, and an expander makes them dense
+  ExpandRun expand = nullptr;
   AlignedArray<std::byte> tiles;
   AlignedArray<float> bias;  // padded to whole tiles with zeros, or empty
 
@@ -106,10 +109,16 @@ AlignedArray<std::byte> allocate_tiles(const PackedMatrix& matrix);
 void multiply(Runtime& runtime, const PackedMatrix& matrix, Activations& x, std::int64_t first,
               MatrixView<float> y, const Epilogue& epilogue);
 
+// Packs the sources for the best kernel, zeros and all; Linear::pack() says what can go wrong.
+PackedMatrix pack_dense(Runtime& runtime, std::span<const LinearSource> sources,
+                        const ActivationScheme& scheme);
+// Row `row` as the sources hold it.
+void unpack_row(const PackedMatrix& matrix, std::int64_t row, std::span<float> out);
+
 // Fill tiles, tile_bytes and codes; in, out, packing and activations are set.
 void pack_floats(Runtime& runtime, const StackedRows& rows, PackedMatrix& matrix);
 void pack_codes(Runtime& runtime, const StackedRows& rows, PackedMatrix& matrix);
-// Row `row` of the packed matrix, as the sources hold it.
+// The same as unpack_row(), of a dense matrix.
 void unpack_floats(const PackedMatrix& matrix, std::int64_t row, std::span<float> out);
 void unpack_codes(const PackedMatrix& matrix, std::int64_t row, std::span<float> out);
 

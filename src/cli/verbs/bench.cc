@@ -11,6 +11,7 @@
 #include "bench/model_bench.h"
 #include "bench/random_checkpoint.h"
 #include "bench/results.h"
+#include "bench/sparse_bench.h"
 #include "cli/common.h"
 #include "cli/verbs.h"
 #include "core/error.h"
@@ -26,7 +27,7 @@ struct Options {
   std::string shape, scheme = "w4g64", head = "bf16";
   bench::BenchOptions bench;
   std::vector<std::string> scenarios, compare;
-  bool machine = false, kernels = false;
+  bool machine = false, kernels = false, sparse = false;
 };
 
 // "w4g64" or "2 x bf16 + 5 x w4g64" of the first block.
@@ -124,6 +125,18 @@ void run_kernels(const Options& o) {
   write_json(o.common, result_json(*runtime, roofs, rows));
 }
 
+void run_sparse(const Options& o) {
+  const auto runtime = make_runtime(o.common);
+  const auto progress = make_progress(o.common);
+  const bench::Roofs roofs = bench::RoofProbe(*runtime).best();
+  print(o.common, bench::machine_line(*runtime, roofs));
+  const auto rows = bench::bench_sparse(*runtime, o.bench.repeats, *progress);
+  print(o.common, bench::sparse_text(rows));
+  Json json = result_json(*runtime, roofs, {});
+  json["sparse"] = bench::sparse_json(rows);
+  write_json(o.common, json);
+}
+
 void run_compare(const Options& o) {
   const Json a = read_json_file(o.compare[0]), b = read_json_file(o.compare[1]);
   const bench::Comparison comparison =
@@ -193,14 +206,15 @@ void run_model(const Options& o) {
 
 void run(const Options& o) {
   const bool model = !o.model.model.empty() || !o.shape.empty();
-  if (o.machine + o.kernels + !o.compare.empty() + model > 1)
+  if (o.machine + o.kernels + o.sparse + !o.compare.empty() + model > 1)
     usage_error(
-        "MODEL or --shape, --machine, --kernels and --compare are benches of their own; "
+        "MODEL or --shape, --machine, --kernels, --sparse and --compare are benches of their own; "
         "give one");
   if (!o.compare.empty()) return run_compare(o);
   if (o.machine) return run_machine(o);
-  if (!o.kernels) return run_model(o);
+  if (!o.kernels && !o.sparse) return run_model(o);
   bench::check_sizes(o.bench);
+  if (o.sparse) return run_sparse(o);
   run_kernels(o);
 }
 
@@ -212,6 +226,8 @@ void add_bench(CLI::App& verb) {
   verb.get_option("MODEL")->required(false);
   verb.add_flag("--machine", o->machine, "Only the machine: reads by threads, peaks by method");
   verb.add_flag("--kernels", o->kernels, "Every kernel by itself");
+  verb.add_flag("--sparse", o->sparse,
+                "Weights with zeros squeezed out: from which density on they pay here");
   verb.add_option("--compare", o->compare, "Two files of --json: is the second really faster?")
       ->expected(2);
   verb.add_option("--scenario", o->scenarios,

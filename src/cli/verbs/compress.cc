@@ -244,10 +244,12 @@ void add_compress(CLI::App& verb) {
       "--method", o.method,
       "How to compress: rtn (default; the same as search), minmax, shrink, search, hqq, smooth, "
       "awq, gptq, gptaq; magnitude, wanda, wanda-owl, sparsegpt, sparsegpt-owl take weights out; "
+      "drop-layers, drop-layers-kl, drop-channels, drop-heads make a smaller dense model; "
       "several joined, as awq+gptq or wanda+gptq");
-  verb.add_option("--sparsity", o.sparsity,
-                  "What a pruning method takes out: a share of the weights (0.5), or all but N of "
-                  "every M inputs (2:4, 4:8)");
+  verb.add_option(
+      "--sparsity", o.sparsity,
+      "What a pruning method takes out: a share of the weights, layers, channels or heads "
+      "(0.5), or all but N of every M inputs (2:4, 4:8)");
   verb.add_option("--layers", o.layers,
                   "NAME=SCHEME or re:EXPRESSION=SCHEME for some matrices; the last match counts")
       ->expected(1)

@@ -30,6 +30,10 @@ constexpr std::array kMethods = {
     Method{"wanda-owl", "wanda", "ratios", "owl"},
     Method{"sparsegpt", "sparsegpt", "", ""},
     Method{"sparsegpt-owl", "sparsegpt", "ratios", "owl"},
+    Method{"drop-layers", "drop_layers", "", ""},
+    Method{"drop-layers-kl", "drop_layers", "score", "kl"},
+    Method{"drop-channels", "drop_channels", "", ""},
+    Method{"drop-heads", "drop_heads", "", ""},
 };
 
 Setting option(std::string_view key, std::string_view value, const std::string& where) {
@@ -72,8 +76,12 @@ StepSetting step_of(std::string_view name) {
 
 std::span<const StepRow> step_table() {
   static const std::array kTable = {
-      round_to_nearest_step(), hqq_step(),       rotate_step(), smooth_step(),    awq_step(),
-      gptq_step(),             magnitude_step(), wanda_step(),  sparsegpt_step(), autoround_step()};
+  static const std::array kTable = {
+      round_to_nearest_step(), hqq_step(),         rotate_step(),
+      smooth_step(),           awq_step(),         gptq_step(),
+      magnitude_step(),        wanda_step(),       sparsegpt_step(),
+      autoround_step(),        drop_layers_step(), drop_channels_step(),
+      drop_heads_step()};
   return kTable;
 }
 
@@ -132,7 +140,8 @@ void set_sparsity(std::vector<StepSetting>& steps, std::string_view text) {
   if (!found)
     usage_error(
         "--sparsity {}: no step takes weights out; add one to --method: magnitude, wanda, "
-        "wanda-owl, sparsegpt, sparsegpt-owl",
+        "wanda-owl, sparsegpt, sparsegpt-owl, drop-layers, drop-layers-kl, drop-channels, "
+        "drop-heads",
         printable(text));
 }
 

@@ -17,6 +17,9 @@ StepRow autoround_step();         // autoround.cc
 StepRow magnitude_step();         // magnitude.cc
 StepRow wanda_step();             // wanda.cc
 StepRow sparsegpt_step();         // sparsegpt.cc
+StepRow drop_layers_step();       // drop_layers.cc
+StepRow drop_channels_step();     // drop_channels.cc
+StepRow drop_heads_step();        // drop_channels.cc
 
 // What steps share with round_to_nearest.cc.
 std::unique_ptr<Rounder> nearest_rounder(RoundMethod method);

@@ -1,0 +1,46 @@
+// Tiles with their zeros squeezed out, for weights that pruning has thinned.
+//
+// A dense tile (linear_slice.h) is groups of vectors of 64 bytes, each group followed by raw bytes
+// (scales, offsets). Squeezed, a group is a mask for each vector, with a bit for each element that
+// is not zero, lowest first; the raw bytes; then the elements that are not zero, one after the
+// other. Expanding gives back every byte, so dense kernels run on the result and give the same bits
+// on every instruction set.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace farthing::kernels {
+
+// What a bit of a mask stands for. Of half bytes a vector has the 64 low ones, then the 64 high
+// ones, each with a mask and values of its own, two a byte.
+enum class SqueezedElement : std::uint8_t { kHalfBytes, kBytes, kWords };
+
+struct SqueezedTiles {
+  SqueezedElement element = SqueezedElement::kBytes;
+  std::uint8_t zero = 0;     // a byte of elements that are all zero: the code of zero, or of two
+  std::int64_t groups = 0;   // 0: tiles are dense
+  std::int64_t vectors = 0;  // a group
+  std::int64_t raw_bytes = 0;
+  std::int64_t dense_bytes = 0;  // of a tile once expanded
+};
+
+constexpr std::int64_t squeezed_mask_bytes(SqueezedElement element) {
+  switch (element) {
+    case SqueezedElement::kHalfBytes:
+      return 16;
+    case SqueezedElement::kBytes:
+      return 8;
+    case SqueezedElement::kWords:
+      return 4;
+  }
+  return 0;
+}
+
+// Writes the dense tile `to`. Reads up to 64 bytes behind the end of the squeezed one.
+using ExpandRun = void (*)(const SqueezedTiles&, const std::byte* from, std::byte* to);
+void expand_scalar(const SqueezedTiles&, const std::byte* from, std::byte* to);
+void expand_avx2(const SqueezedTiles&, const std::byte* from, std::byte* to);
+void expand_avx512vbmi2(const SqueezedTiles&, const std::byte* from, std::byte* to);
+
+}  // namespace farthing::kernels
