@@ -11,6 +11,7 @@
 #include "compress/calibrated_blocks.h"
 #include "compress/fallback.h"
 #include "compress/layout.h"
+#include "compress/pruning_notes.h"
 #include "compress/step.h"
 #include "compress/stream_blocks.h"
 #include "core/error.h"
@@ -182,6 +183,7 @@ CompressReport make_report(const Plan& plan, std::span<const UnitResult> results
         row.bytes_after += tensor.bytes();
       const UnitResult& result = *by_base.at(unit.base);
       row.error = result.magnitude > 0 ? result.error / result.magnitude : 0;
+      row.zeros = result.zeros / static_cast<double>(row.weights);
     }
     if (row.compressed) {
       report.compressed_weights += row.weights;
@@ -410,6 +412,10 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& original, const 
   if (const std::string note = starved_note(results); !note.empty()) {
     progress.note(note);
     report.notes.push_back(note);
+  }
+  for (std::string& line : pruning_notes(plan, report.units, runtime.isas)) {
+    progress.note(line);
+    report.notes.push_back(std::move(line));
   }
   report.recipe = recipe_words;
   report.kv = recipe.kv;

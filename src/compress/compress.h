@@ -26,6 +26,7 @@ struct UnitReport {
   std::string base, scheme, asked, activations;  // asked: "" when it is what was asked for
   std::uint64_t weights = 0, bytes_before = 0, bytes_after = 0;
   double error = 0;  // |W - W'|^2 / |W|^2, 0 for what was copied
+  double zeros = 0;  // share of the weights that are exactly zero, of what was made anew
   bool compressed = false;
 };
 

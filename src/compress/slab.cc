@@ -108,25 +108,27 @@ void read_rows(Runtime& runtime, const MatrixName& name, const QuantizedTensor& 
 // Summed row by row, then in the order of the rows: no thread count shows.
 void add_rounding_error(Runtime& runtime, const QuantizedTensor& made, MatrixView<const float> rows,
                         UnitResult& result) {
-  std::vector<std::array<double, 2>> sums(static_cast<std::size_t>(rows.rows));
+  std::vector<std::array<double, 3>> sums(static_cast<std::size_t>(rows.rows));
   runtime.parallel(rows.rows, kGrain, [&](std::int64_t begin, std::int64_t end) {
     Matrix<float> back(end - begin, rows.cols);
     made.format->dequantize(made, begin, back.view());
     for (std::int64_t r = begin; r < end; ++r) {
       const float* was = rows.row_data(r);
       const float* is = back.view().row_data(r - begin);
-      std::array<double, 2> sum{};
+      std::array<double, 3> sum{};
       for (std::int64_t j = 0; j < rows.cols; ++j) {
         const double w = was[j], wrong = w - static_cast<double>(is[j]);
         sum[0] += wrong * wrong;
         sum[1] += w * w;
+        sum[2] += is[j] == 0 ? 1 : 0;
       }
       sums[static_cast<std::size_t>(r)] = sum;
     }
   });
-  for (const auto& [error, magnitude] : sums) {
+  for (const auto& [error, magnitude, zeros] : sums) {
     result.error += error;
     result.magnitude += magnitude;
+    result.zeros += zeros;
   }
 }
 

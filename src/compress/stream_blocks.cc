@@ -259,16 +259,17 @@ std::vector<io::PlannedTensor> tensors_of(const Shard& shard, const io::Checkpoi
 Json to_note(const std::vector<UnitResult>& results) {
   Json note = Json::array();
   for (const UnitResult& result : results)
-    note.push_back(
-        {result.base, result.error, result.magnitude, result.input_scale, result.starved});
+    note.push_back({result.base, result.error, result.magnitude, result.input_scale, result.starved,
+                    result.zeros});
   return note;
 }
 
 void read_note(const Json& note, std::vector<UnitResult>& results) {
-  for (const Json& entry : note)
+  for (const Json& entry : note) {
     results.push_back({entry.at(0).get<std::string>(), entry.at(1).get<double>(),
-                       entry.at(2).get<double>(), entry.at(3).get<float>(),
-                       entry.at(4).get<int>()});
+                       entry.at(2).get<double>(), entry.at(3).get<float>(), entry.at(4).get<int>(),
+                       entry.at(5).get<double>()});
+  }
 }
 
 }  // namespace

@@ -22,6 +22,7 @@ struct UnitResult {
   double magnitude = 0;   // sum of w^2
   float input_scale = 0;  // of static activations
   int starved = 0;        // slices that were rounded to nearest for want of tokens
+  double zeros = 0;       // weights that are exactly zero now
 };
 
 class CalibratedBlocks;  // calibrated_blocks.h

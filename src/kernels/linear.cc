@@ -48,6 +48,7 @@ void copy_biases(std::span<const LinearSource> sources, PackedMatrix& matrix) {
 
 // Runs the dense kernel on tiles that are expanded a few at a time, while they are in the cache.
 void run_squeezed(const PackedMatrix& matrix, const LinearSlice& slice) {
+  if (slice.tokens == 1 && matrix.thin != nullptr) return matrix.thin(matrix.squeezed, slice);
   thread_local AlignedArray<std::byte> room;
   const std::int64_t most = slice.tokens > 8 ? 2 * kTileUnit : 2;
   const std::int64_t dense = matrix.squeezed.dense_bytes;

@@ -69,6 +69,7 @@ class PackedMatrix {
   std::int64_t tile_bytes = 0;
   SqueezedTiles squeezed;  // groups > 0: the tiles are, and an expander makes them dense
   ExpandRun expand = nullptr;
+  ThinRun thin = nullptr;  // for one token, where there is a kernel of its own
   AlignedArray<std::byte> tiles;
   AlignedArray<float> bias;  // padded to whole tiles with zeros, or empty
 

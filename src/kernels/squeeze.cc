@@ -12,10 +12,10 @@ constexpr std::int64_t kSlack = 64;  // bytes that expanding may read behind a t
 
 constexpr Expander kExpanders[] = {
 #if defined(__x86_64__)
-    {"avx512vbmi2", expand_avx512vbmi2, {0.55, 0.7, 0.8}},
-    {"avx2", expand_avx2, {0.0, 0.0, 0.0}},
+    {"avx512vbmi2", expand_avx512vbmi2, thin_avx512vbmi2, {0.55, 0.7, 0.8}},
+    {"avx2", expand_avx2, thin_avx2, {0.0, 0.0, 0.0}},
 #endif
-    {"scalar", expand_scalar, {0.0, 0.0, 0.0}},
+    {"scalar", expand_scalar, nullptr, {0.0, 0.0, 0.0}},
 };
 
 bool may_run(const Expander& expander, IsaSet isas) {
@@ -132,6 +132,16 @@ void squeeze_tile(const SqueezedTiles& s, const std::byte* tile, std::byte* to) 
   }
 }
 
+// Outputs that only fill up the last tile count as zeros, whatever they were; nobody reads them.
+void clear_padding(const SqueezedTiles& s, PackedMatrix& matrix) {
+  const std::int64_t lanes = matrix.out % kTileRows;
+  if (lanes == 0 || s.element == SqueezedElement::kWords) return;
+  std::byte* tile = matrix.tiles.data() + matrix.out / kTileRows * matrix.tile_bytes;
+  for (std::int64_t g = 0; g < s.groups; ++g, tile += s.raw_bytes)
+    for (std::int64_t v = 0; v < s.vectors; ++v, tile += 64)
+      std::memset(tile + 4 * lanes, s.zero, static_cast<std::size_t>(64 - 4 * lanes));
+}
+
 std::int64_t elements_of(const SqueezedTiles& s) {
   const std::int64_t of_vector = s.element == SqueezedElement::kHalfBytes ? 128
                                  : s.element == SqueezedElement::kBytes   ? 64
@@ -167,6 +177,7 @@ bool squeeze(Runtime& runtime, PackedMatrix& matrix, double most) {
   SqueezedTiles s = shape_of(matrix);
   if (s.groups == 0 || matrix.squeezed.groups > 0 || !(density(matrix, false) <= most))
     return false;
+  clear_padding(s, matrix);
   std::atomic<std::int64_t> largest = 0;
   runtime.parallel(matrix.tile_count(), 1, [&](std::int64_t tile, std::int64_t end) {
     for (; tile < end; ++tile) {
@@ -183,7 +194,10 @@ bool squeeze(Runtime& runtime, PackedMatrix& matrix, double most) {
   AlignedArray<std::byte> dense = std::move(matrix.tiles);
   matrix.tile_bytes = bytes;
   matrix.squeezed = s;
-  matrix.expand = choose_expander(runtime.isas).run;
+  const Expander& expander = choose_expander(runtime.isas);
+  matrix.expand = expander.run;
+  const bool floats = matrix.packing == Packing::kBf16 && matrix.kernel->form == InputForm::kFloats;
+  matrix.thin = floats ? expander.thin : nullptr;
   matrix.kernel_name = "squeezed " + matrix.kernel_name;
   matrix.tiles = allocate_tiles(matrix);
   runtime.parallel_shares(matrix.tile_count(), kTileUnit, [&](std::int64_t tile, std::int64_t end) {

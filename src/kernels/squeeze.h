@@ -14,6 +14,7 @@ namespace farthing::kernels {
 struct Expander {
   std::string_view name;
   ExpandRun run = nullptr;
+  ThinRun thin = nullptr;
   double break_even[3] = {};
 };
 const Expander& choose_expander(IsaSet isas);

@@ -135,7 +135,8 @@ Json to_json(const compress::CompressReport& report, const std::string& model,
                 {"weights", unit.weights},
                 {"bytes_before", unit.bytes_before},
                 {"bytes_after", unit.bytes_after},
-                {"error", unit.error}};
+                {"error", unit.error},
+                {"zeros", unit.zeros}};
     if (!unit.asked.empty()) row["asked"] = unit.asked;
     layers.push_back(std::move(row));
   }

@@ -1,6 +1,7 @@
 #include <immintrin.h>
 
-#include "kernels/squeezed/body.h"
+#include "kernels/squeezed/thin_body.h"
+#include "simd/float_avx2.h"
 
 namespace farthing::kernels {
 namespace {
@@ -23,6 +24,8 @@ constexpr Shuffles<1> kOfBytes;
 constexpr Shuffles<2> kOfWords;
 
 struct Avx2 {
+  using Float = simd::FloatAvx2;
+
   FARTHING_SIMD __m128i eight(unsigned mask, const std::byte*& values) {
     const __m128i taken = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(values));
     values += __builtin_popcount(mask);
@@ -54,6 +57,19 @@ struct Avx2 {
             _mm_shuffle_epi8(taken,
                              _mm_load_si128(reinterpret_cast<const __m128i*>(kOfWords.at[bits]))));
     }
+  }
+  FARTHING_SIMD __m256 eight_floats(unsigned mask, const std::byte*& values) {
+    const __m128i taken = _mm_loadu_si128(reinterpret_cast<const __m128i*>(values));
+    values += 2 * __builtin_popcount(mask);
+    const __m128i words = _mm_shuffle_epi8(
+        taken, _mm_load_si128(reinterpret_cast<const __m128i*>(kOfWords.at[mask])));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(words), 16));
+  }
+  FARTHING_SIMD void words(std::uint32_t mask, const std::byte* values, Float::F* two) {
+    two[0].a = eight_floats(mask & 255, values);
+    two[0].b = eight_floats(mask >> 8 & 255, values);
+    two[1].a = eight_floats(mask >> 16 & 255, values);
+    two[1].b = eight_floats(mask >> 24, values);
   }
   // 32 bytes of two halves each as 64 bytes, in order.
   FARTHING_SIMD void spread(const std::byte* values, std::byte* to) {
@@ -88,5 +104,7 @@ struct Avx2 {
 void expand_avx2(const SqueezedTiles& s, const std::byte* from, std::byte* to) {
   expand<Avx2>(s, from, to);
 }
+
+void thin_avx2(const SqueezedTiles& s, const LinearSlice& slice) { run_thin<Avx2>(s, slice); }
 
 }  // namespace farthing::kernels

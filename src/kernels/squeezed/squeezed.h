@@ -10,6 +10,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/linear_slice.h"
+
 namespace farthing::kernels {
 
 // What a bit of a mask stands for. Of half bytes a vector has the 64 low ones, then the 64 high
@@ -42,5 +44,10 @@ using ExpandRun = void (*)(const SqueezedTiles&, const std::byte* from, std::byt
 void expand_scalar(const SqueezedTiles&, const std::byte* from, std::byte* to);
 void expand_avx2(const SqueezedTiles&, const std::byte* from, std::byte* to);
 void expand_avx512vbmi2(const SqueezedTiles&, const std::byte* from, std::byte* to);
+
+// One token and BF16 weights without a detour through memory.
+using ThinRun = void (*)(const SqueezedTiles&, const LinearSlice&);
+void thin_avx2(const SqueezedTiles&, const LinearSlice&);
+void thin_avx512vbmi2(const SqueezedTiles&, const LinearSlice&);
 
 }  // namespace farthing::kernels
