@@ -64,6 +64,11 @@ class Builder {
           "its MLPs are mixtures of experts, which have no one set of channels; take out layers, "
           "heads or single weights");
     if (structure_.groups.empty()) return;
+    if (c.hidden % (std::ssize(structure_.groups[0]) * (c.heads / c.kv_heads)) != 0)
+      refuse(
+          fmt::format("would keep {} heads, which do not divide the hidden size {}, as "
+                      "transformers asks of them; take out another number of groups",
+                      std::ssize(structure_.groups[0]) * (c.heads / c.kv_heads), c.hidden));
     if (map_.find(Slot::kQkv, 0))
       refuse(
           "keeps q, k and v in one matrix, from which heads cannot be taken out; take out "

@@ -39,7 +39,7 @@ class DropParts final : public Step {
                                               std::vector<std::string>& notes) override {
     const model::ModelConfig& c = survey.map.config();
     const std::int64_t all = options_.heads ? c.kv_heads : c.intermediate;
-    const std::int64_t kept = kept_of(all);
+    const std::int64_t kept = options_.heads ? kept_groups(c) : kept_channels(all);
     notes.push_back(options_.heads ? fmt::format("{}: {} of {} groups of heads stay in every layer",
                                                  options_.step, kept, all)
                                    : fmt::format("{}: {} of {} channels stay in every MLP",
@@ -68,12 +68,25 @@ class DropParts final : public Step {
  private:
   static std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
-  std::int64_t kept_of(std::int64_t all) const {
+  std::int64_t kept_channels(std::int64_t all) const {
     const double wanted = static_cast<double>(all) * (1 - options_.share);
-    if (options_.heads) return std::max<std::int64_t>(std::llround(wanted), 1);
     const std::int64_t step = std::min(options_.multiple, all);
     return std::clamp<std::int64_t>(std::llround(wanted / static_cast<double>(step)) * step, step,
                                     all);
+  }
+
+  // transformers wants heads that divide the hidden size, whatever their width: the nearest number
+  // of groups that gives such, of two the smaller.
+  std::int64_t kept_groups(const model::ModelConfig& c) const {
+    const double wanted = static_cast<double>(c.kv_heads) * (1 - options_.share);
+    const auto far = [&](std::int64_t groups) {
+      return std::abs(static_cast<double>(groups) - wanted);
+    };
+    std::int64_t best = c.kv_heads;
+    for (std::int64_t groups = c.kv_heads - 1; groups >= 1; --groups)
+      if (c.hidden % (groups * (c.heads / c.kv_heads)) == 0 && far(groups) <= far(best))
+        best = groups;
+    return best;
   }
 
   void choose(const Survey& survey, FloatPass& pass, int layer, std::int64_t kept, bool bias,

@@ -9,23 +9,28 @@
 namespace farthing::compress {
 namespace {
 
-// Mean of input j over the sampled tokens.
-double mean_of(const calibrate::LinearStatistics& inputs, std::int64_t j) {
+// The mean of f(input j) over the sampled tokens. Those that begin a sample are left out: some of
+// their inputs are a thousand times those of others, and a bias is for all tokens.
+template <class F>
+double mean_over(const calibrate::LinearStatistics& inputs, std::int64_t j, const F& f) {
   const auto sample = inputs.sample.view();
-  double sum = 0;
-  for (std::int64_t t = 0; t < sample.rows; ++t) sum += sample.row_data(t)[j];
-  return sample.rows > 0 ? sum / static_cast<double>(sample.rows) : 0;
+  double sum = 0, count = 0;
+  for (std::int64_t t = 0; t < sample.rows; ++t) {
+    const auto at = static_cast<std::size_t>(t);
+    if (at < inputs.sample_is_first.size() && inputs.sample_is_first[at]) continue;
+    sum += f(static_cast<double>(sample.row_data(t)[j]));
+    ++count;
+  }
+  return count > 0 ? sum / count : 0;
+}
+
+double mean_of(const calibrate::LinearStatistics& inputs, std::int64_t j) {
+  return mean_over(inputs, j, [](double x) { return x; });
 }
 
 double variance_of(const calibrate::LinearStatistics& inputs, std::int64_t j) {
-  const auto sample = inputs.sample.view();
   const double mean = mean_of(inputs, j);
-  double sum = 0;
-  for (std::int64_t t = 0; t < sample.rows; ++t) {
-    const double far = static_cast<double>(sample.row_data(t)[j]) - mean;
-    sum += far * far;
-  }
-  return sample.rows > 0 ? sum / static_cast<double>(sample.rows) : 0;
+  return mean_over(inputs, j, [&](double x) { return (x - mean) * (x - mean); });
 }
 
 }  // namespace
