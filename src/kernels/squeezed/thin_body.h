@@ -36,7 +36,11 @@ inline void run_thin(const SqueezedTiles& s, const LinearSlice& slice) {
         sum = S::fma(two[0], S::set(x[i]), sum);
         sum = S::fma(two[1], S::set(x[i + 1]), sum);
       }
-      if (count % 2 != 0) sum = S::fma(S::load_bf16(last), S::set(x[count - 1]), sum);
+      if (count % 2 != 0) {  // alone in the raw bytes, or beside zeros that fill up a vector
+        typename S::F two[2];
+        if (s.raw_bytes == 0) V::words(mask_at<std::uint32_t>(masks), values, two);
+        sum = S::fma(s.raw_bytes == 0 ? two[0] : S::load_bf16(last), S::set(x[count - 1]), sum);
+      }
       S::store(sums, S::add(S::load(sums), sum));
     }
     store_tile<S>(slice, tile, 0, sums);
