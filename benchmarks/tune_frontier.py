@@ -56,6 +56,8 @@ class Bench:
 
     def tune(self, name, *limits):
         place, out = self.work / name, self.work / f"{name}.json"
+        if out.exists() and (place / "config.json").exists():
+            return json.loads(out.read_text()) | {"place": place}
         run(self.o.farthing, "tune", self.o.model, place, "--schemes", self.o.schemes, "--caches", "fp16", "--method",
             self.o.method, "--samples", self.o.samples, "--text", self.o.text, "--context", self.o.context,
             "--windows", self.o.windows, "--cache", self.work / "cache", "--force", "--json", out, *limits)
@@ -67,8 +69,8 @@ class Bench:
         for _ in range(repeats):
             for i, place in enumerate(places):
                 out = self.work / "bench.json"
-                run(self.o.farthing, "bench", place, "--prompt", 8, "--generate", 64, "--context", self.o.decode_context,
-                    "--repeats", 3, "--json", out, "--quiet")
+                run(self.o.farthing, "bench", place, "--prompt", 8, "--generate", 48, "--context", self.o.decode_context,
+                    "--repeats", 2, "--json", out, "--quiet")
                 row = [r for r in json.loads(out.read_text())["rows"] if r["test"].startswith("tg")][0]
                 least[i] = min(least[i], 1e3 / row["tokens_per_s"]["max"])
         return least
@@ -141,7 +143,7 @@ def main():
             print(f"floor {floor}: no uniform scheme meets it")
             continue
         places = [tuned["place"]] + [u["place"] for u in meet]
-        times = bench.ms(places, 3)
+        times = bench.ms(places, 1)
         fastest = min(range(1, len(places)), key=lambda i: times[i])
         mine, theirs = bench.ms([places[0], places[fastest]], 5)
         gains.append(theirs / mine)
