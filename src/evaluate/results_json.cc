@@ -1,6 +1,7 @@
 #include "evaluate/results_json.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/text.h"
 #include "text/jinja_unicode.h"
@@ -144,7 +145,8 @@ Json generation_json(const GenerationResult& result, std::int64_t max_tokens,
       firsts.push_back(result.answers[i].agreed);
     }
   std::ranges::sort(firsts);
-  std::ranges::stable_sort(order, {}, [&](std::size_t i) { return result.answers[i].agreed; });
+  std::ranges::sort(order, {},
+                    [&](std::size_t i) { return std::pair(result.answers[i].agreed, i); });
   if (order.size() > kDivergences) order.resize(kDivergences);
   Json j{{"reference", settings.reference},
          {"prompts", result.answers.size()},

@@ -117,7 +117,9 @@ Flips compare_outcomes(const Task& task, const TaskResult& reference, const Task
     };
     flips.worst.push_back({d, margin(reference) - margin(model), picked(task, before), rival});
   }
-  std::ranges::stable_sort(flips.worst, std::greater{}, &Flips::Example::shift);
+  std::ranges::sort(flips.worst, [](const Flips::Example& a, const Flips::Example& b) {
+    return a.shift != b.shift ? a.shift > b.shift : a.document < b.document;
+  });
   if (flips.worst.size() > examples) flips.worst.resize(examples);
   flips.mcnemar_p = mcnemar_p(flips.lost, flips.gained);
   flips.change = mean_of(changes);
