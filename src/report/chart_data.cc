@@ -17,7 +17,7 @@ Json pareto_data(const Json& tune) {
   Json data{{"frontier", Json::array()}, {"uniform", Json::array()}, {"chosen", Json::array()}};
   for (const Json& point : list(tune, {"pareto"})) add_point(data["frontier"], "", point);
   for (const Json& point : list(tune, {"uniform"}))
-    add_point(data["uniform"], text(point, {"scheme"}).substr(0, 40), point);
+    add_point(data["uniform"], cut(text(point, {"scheme"}), 40), point);
   add_point(data["chosen"], "chosen", map(tune, {"chosen", "measured"}));
   if (data["chosen"].empty()) add_point(data["chosen"], "expected", map(tune, {"expected"}));
   return data;
@@ -49,7 +49,7 @@ Json kld_data(const Json& eval) {
     for (const Json& count : counts)
       shares.push_back((count.is_number() ? count.get<double>() : 0) / total);
     for (const Json& edge : edges) numbers.push_back(edge.is_number() ? edge : Json(0));
-    series.push_back({{"name", name.substr(0, 60)}, {"edges", numbers}, {"shares", shares}});
+    series.push_back({{"name", cut(name, 60)}, {"edges", numbers}, {"shares", shares}});
   }
   return series;
 }

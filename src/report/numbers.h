@@ -33,4 +33,12 @@ inline std::string grouped(double n) {  // "12 345", whole
   return out;
 }
 
+// At most so many bytes of UTF-8, whole characters only.
+inline std::string cut(std::string text, std::size_t limit) {
+  if (text.size() <= limit) return text;
+  while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0) == 0x80) --limit;
+  text.resize(limit);
+  return text;
+}
+
 }  // namespace farthing::report

@@ -12,7 +12,7 @@ const std::string kModel = source_path("models/demo/books-llama-8m");
 TEST(CommandLine, HelpGoesToStandardOutputAndListsTheVerbs) {
   const Ran ran = run_farthing("--help");
   EXPECT_EQ(ran.code, 0);
-  for (const char* verb : {"inspect", "chat", "generate", "calibrate", "compress", "eval", "bench", "logits",
+  for (const char* verb : {"inspect", "chat", "generate", "calibrate", "compress", "eval", "bench", "report", "logits",
                            "tokenize", "render"}) {
     EXPECT_THAT(ran.out, HasSubstr(std::string("\n  ") + verb)) << verb;
     EXPECT_EQ(run_farthing(std::string(verb) + " --help").code, 0) << verb;

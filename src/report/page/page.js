@@ -49,7 +49,11 @@
       c.save();
       c.fillStyle = colour("ink");
       c.font = 12 * devicePixelRatio + "px system-ui, sans-serif";
-      for (const p of points) c.fillText(p.label, u.valToPos(p.x, "x", true) + 8 * devicePixelRatio, u.valToPos(p.y, "y", true) - 6 * devicePixelRatio);
+      for (const p of points) {
+        const x = u.valToPos(p.x, "x", true), right = x > u.bbox.left + 0.88 * u.bbox.width;
+        c.textAlign = right ? "right" : "left";
+        c.fillText(p.label, x + (right ? -8 : 8) * devicePixelRatio, u.valToPos(p.y, "y", true) - 7 * devicePixelRatio);
+      }
       c.restore();
     };
   }
@@ -77,7 +81,7 @@
         points: { show: true, size: size, fill: paint, stroke: paint }, value: (u, v) => short(v) });
       return {
         options: {
-          height: 380, scales: { x: { time: false }, y: { distr: 3 } },
+          height: 380, scales: { x: { time: false, range: (u, low, high) => [low - 0.04 * (high - low), high + 0.04 * (high - low)] }, y: { distr: 3 } },
           axes: axes(axis === "bytes" ? "weights, MB" : "ms a token", "KL from the original, nats", { log: true }),
           series: [{ label: axis === "bytes" ? "MB" : "ms", value: (u, v) => short(v) }, dots("frontier, expected", 5, colour("accent"), true),
             dots("uniform schemes, expected", 7, colour("soft"), false), dots("chosen, measured", 12, colour("warm"), false)],
