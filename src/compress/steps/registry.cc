@@ -76,7 +76,6 @@ StepSetting step_of(std::string_view name) {
 
 std::span<const StepRow> step_table() {
   static const std::array kTable = {
-  static const std::array kTable = {
       round_to_nearest_step(), hqq_step(),         rotate_step(),
       smooth_step(),           awq_step(),         gptq_step(),
       magnitude_step(),        wanda_step(),       sparsegpt_step(),
