@@ -193,7 +193,7 @@ def main():
                 done.update({base: made[base] for base in STAGE[stage]})
         smooth(compress, original, floats, report)
         awq(compress, original, floats, report)
-    sys.exit(report.failed)
+    sys.exit(1 if report.failed else 0)
 
 
 def folded(directory, original, norm):
