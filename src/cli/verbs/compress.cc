@@ -115,6 +115,9 @@ std::string table(const compress::CompressReport& report, const std::string& out
                       human_bytes(report.bytes_after - after), "", "");
   text += fmt::format(kLine, "all", report.units.size(), human_bytes(report.bytes_before),
                       human_bytes(report.bytes_after), "", "");
+  if (report.bits_per_weight == 0)  // floats throughout
+    return text +
+           fmt::format("{}: {}, {:.1f} s\n", out, human_bytes(report.bytes_after), report.seconds);
   text += fmt::format(
       "{}: {} ({}), {:.3f} bits a compressed weight, mean relative error {:.3e}, {:.1f} s\n", out,
       human_bytes(report.bytes_after),
