@@ -2,7 +2,7 @@
 # program needs no path to find them. A file must stay below 64 kB (the longest portable literal).
 string(REPLACE "," ";" FILES "${FILES}")
 file(WRITE ${OUT}.new "#include \"calibrate/builtin_texts.h\"\n\nnamespace farthing::calibrate {\nnamespace {\n\n"
-  "constexpr BuiltinText kTexts[] = {\n")
+  "const BuiltinText kTexts[] = {\n")
 foreach(path ${FILES})
   get_filename_component(name ${path} NAME)
   file(READ ${path} text)
