@@ -2,28 +2,16 @@
 #pragma once
 
 #include "kernels/elementwise/row_kernels.h"
-#include "simd/math.h"
+#include "simd/rows.h"
 
 namespace farthing::kernels {
 
 template <class S>
-struct RowBody {
-  using F = typename S::F;
-  using Math = simd::Math<S>;
-  static constexpr std::int64_t kLanes = 16;
-
-  // step(i, load, store) over whole vectors, then over what is left, whose other lanes read as 0.
-  template <class Step>
-  FARTHING_SIMD void each(std::int64_t size, Step step) {
-    std::int64_t i = 0;
-    for (; i + kLanes <= size; i += kLanes)
-      step([i](const float* p) { return S::load(p + i); },
-           [i](float* p, F x) { S::store(p + i, x); });
-    const int left = static_cast<int>(size - i);
-    if (left > 0)
-      step([i, left](const float* p) { return S::load_first(p + i, left); },
-           [i, left](float* p, F x) { S::store_first(p + i, x, left); });
-  }
+struct RowBody : simd::Rows<S> {
+  using typename simd::Rows<S>::F;
+  using typename simd::Rows<S>::Math;
+  using simd::Rows<S>::kLanes;
+  using simd::Rows<S>::each;
 
   // The sum over the row of (x - mean)^2, in doubles; a tail's zeros are not numbers of the row.
   FARTHING_SIMD double squares(const float* x, std::int64_t size, double mean) {

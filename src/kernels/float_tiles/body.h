@@ -11,7 +11,7 @@ namespace {  // internal linkage: see linear_store.h
 // How weights are read. kDirect: load() gives those of one input of a tile, kTileBytes further on
 // those of the next. widen() makes floats of `count` inputs from k on, in place or in the room.
 struct F32 {
-  static constexpr bool kDirect = true, kCodes = false;
+  static constexpr bool kDirect = true;
   static constexpr int kTileBytes = 4 * kTileRows;
   template <class S>
   static auto load(const std::byte* p) {
@@ -24,7 +24,7 @@ struct F32 {
 };
 template <class S, bool kBf16>
 struct Halves {
-  static constexpr bool kDirect = true, kCodes = false;
+  static constexpr bool kDirect = true;
   static constexpr int kTileBytes = 2 * kTileRows;
   template <class>
   static auto load(const std::byte* p) {
@@ -191,8 +191,7 @@ inline void run(const LinearSlice& slice) {
     if (slice.tokens == 2) return run_thin<S, W, kTiles, 2>(slice);
     if (slice.tokens == 3) return run_thin<S, W, kTiles, 3>(slice);
     if (slice.tokens == 4) return run_thin<S, W, kTiles, 4>(slice);
-  }
-  if constexpr (W::kCodes) {
+  } else {
     if (slice.tokens == 1) return run_thin_codes<S, W, kBlocking.thin_tiles, 1>(slice);
     if (slice.tokens == 2) return run_thin_codes<S, W, kTiles, 2>(slice);
   }

@@ -12,7 +12,7 @@ namespace {  // internal linkage: see linear_store.h
 template <class I, class Unpack, bool kLevels>
 struct CodeWeights {
   using S = typename I::Float;
-  static constexpr bool kDirect = false, kCodes = true;
+  static constexpr bool kDirect = false;
   static constexpr int kInputs = 4 * Unpack::kChunks;  // of a block
 
   // Writes weights (count, 16) of inputs k .. k + count.

@@ -8,7 +8,7 @@ namespace {  // internal linkage: see linear_store.h
 
 // An "input" is a pair; packing pads an odd number of inputs with weights of 0.
 struct Pairs {
-  static constexpr bool kDirect = true, kCodes = false;
+  static constexpr bool kDirect = true;
   static constexpr int kTileBytes = 4 * kTileRows;
   template <class S>
   static auto load(const std::byte* p) {
