@@ -309,7 +309,8 @@ std::optional<std::string> why_not_portable(const PlannedUnit& unit, bool tied) 
   if (unit.slices > 1) return "the model keeps its experts in one tensor, which is no torch Linear";
   if (tied && unit.unit.slot == Slot::kEmbedding)
     return "it is embedding and head at once, and no compressed module can be both";
-  if (scheme.element != Element::kInt || scheme.zero_point == ZeroPoint::kFloat)
+  if (scheme.element != Element::kInt || !scheme.block.empty() ||
+      scheme.zero_point == ZeroPoint::kFloat)
     return fmt::format("compressed-tensors has no words for {}", scheme_name(scheme));
   return std::nullopt;
 }

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "run_binary.h"
+#include "tests/io/files.h"
 
 namespace farthing::testing {
 namespace {
@@ -62,6 +63,21 @@ TEST(DemoModel, EvaluatedAgainstItselfHasNoDivergence) {
   const json text = json::parse(ran.out)["texts"]["voyage-of-the-beagle.txt"];
   EXPECT_LT(text["kld"]["mean"].get<double>(), 1e-9);
   EXPECT_EQ(text["top1_agreement"], 1.0);
+}
+
+TEST(DemoModel, IsWrittenAsAGgufFileInBlocksOfThatFormat) {
+  const io::TempDir dir;
+  for (const auto& [scheme, kld] : {std::pair{"q8_0", 2e-4}, {"q6_k", 2e-3}, {"q4_k", 2e-2}}) {
+    const std::string file = dir.path(std::string(scheme) + ".gguf");
+    const Ran made = run_farthing("compress " + kModel + " " + file + " --scheme " + scheme);
+    ASSERT_EQ(made.code, 0) << made.err;
+    const Ran ran = run_farthing("eval " + file + " --reference " + kModel + " --text " + kText +
+                                 " --context 128 --windows 2 --json -");
+    ASSERT_EQ(ran.code, 0) << ran.err;
+    const json mean = json::parse(ran.out)["texts"]["voyage-of-the-beagle.txt"]["kld"]["mean"];
+    EXPECT_GT(mean.get<double>(), kld / 50) << scheme;
+    EXPECT_LT(mean.get<double>(), kld) << scheme;
+  }
 }
 
 }  // namespace
