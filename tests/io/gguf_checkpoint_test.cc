@@ -28,11 +28,11 @@ TEST_P(GgufGolden, ReadsWhatTheGgufPackageWrote) {
   for (const auto& [name, tensor] : expected["tensors"].items()) {
     const TensorInfo* found = model->find(name);
     ASSERT_NE(found, nullptr) << name;
-    EXPECT_EQ(found->dtype, tensor["dtype"]) << name;
+    EXPECT_EQ(Json(found->dtype), tensor["dtype"]) << name;
     EXPECT_EQ(Json(found->shape), tensor["shape"]) << name;
     Sha256 hash;
     hash.update(found->bytes);
-    EXPECT_EQ(hash.hex(), tensor["sha256"]) << name;
+    EXPECT_EQ(Json(hash.hex()), tensor["sha256"]) << name;
     EXPECT_TRUE(model->matrix(name)) << name;
   }
   EXPECT_EQ(model->config()["num_key_value_heads"], 2);
