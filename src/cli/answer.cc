@@ -10,9 +10,8 @@
 
 namespace farthing::cli {
 
-void add_answer_options(CLI::App& verb, AnswerOptions& o) {
-  verb.add_option("--max-tokens", o.max_tokens, "At most so many new tokens")
-      ->capture_default_str();
+void add_answer_options(VerbOptions& verb, AnswerOptions& o) {
+  verb.add_option("--max-tokens", o.max_tokens, "At most so many new tokens")->show_default();
   verb.add_option("--temperature", o.temperature,
                   "0 is greedy (default: generation_config.json, else 0)");
   verb.add_option("--top-k", o.top_k, "Sample from the k most likely tokens; 0 is all");
@@ -20,9 +19,7 @@ void add_answer_options(CLI::App& verb, AnswerOptions& o) {
   verb.add_option("--min-p", o.min_p, "Sample from tokens at least p times as likely as the best");
   verb.add_option("--repetition-penalty", o.repetition_penalty,
                   "Divides the logits of tokens in the context; 1 is off");
-  verb.add_option("--seed", o.seed, "Seed of the sampling")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
+  verb.add_option("--seed", o.seed, "Seed of the sampling")->not_negative()->show_default();
   verb.add_option("--stop", o.stop, "Stop at this text; may be given several times");
   verb.add_flag("--greedy", o.greedy,
                 "The most likely token each time, whatever generation_config.json says");

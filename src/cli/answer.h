@@ -19,7 +19,7 @@ struct AnswerOptions {
   std::vector<std::string> stop;
   bool greedy = false, ignore_eos = false;
 };
-void add_answer_options(CLI::App& verb, AnswerOptions& options);
+void add_answer_options(VerbOptions& verb, AnswerOptions& options);
 // Options not given come from generation_config.json, as in transformers; without one: temperature
 // 0.
 engine::GenerateOptions generate_options(const AnswerOptions& options,

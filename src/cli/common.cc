@@ -73,7 +73,7 @@ class TerminalProgress final : public Progress {
 
 }  // namespace
 
-void add_common(CLI::App& verb, Common& common) {
+void add_common(VerbOptions& verb, Common& common) {
   verb.add_option("--threads", common.threads, "Threads (default: the cores this process may use)");
   verb.add_option("--isa", common.isa, "Force an instruction set (also FARTHING_ISA)");
   verb.add_option("--json", common.json,
@@ -138,7 +138,7 @@ std::vector<cache::Token> parse_tokens(const std::string& text) {
   return tokens;
 }
 
-void add_model_options(CLI::App& verb, ModelOptions& options) {
+void add_model_options(VerbOptions& verb, ModelOptions& options) {
   verb.add_option("MODEL", options.model,
                   "Hugging Face directory, .gguf file, artefact, or org/name in the local cache")
       ->required();

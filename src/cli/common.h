@@ -1,14 +1,12 @@
 // What every verb shares: options, the runtime, output and progress.
 #pragma once
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "cli/options.h"
 #include "core/progress.h"
 #include "core/runtime.h"
 #include "io/checkpoint.h"
@@ -27,7 +25,7 @@ struct Common {
 
 // A verb is a file in verbs/ and a row in main.cc. It adds its options to its subcommand and sets
 // the callback, which parses nothing more: it calls the library and prints.
-void add_common(CLI::App& verb, Common& common);
+void add_common(VerbOptions& verb, Common& common);
 std::unique_ptr<Runtime> make_runtime(const Common& common);  // Error: usage
 
 // Progress on a terminal's standard error; notes also in a pipe unless --quiet.
@@ -49,7 +47,7 @@ struct ModelOptions {
   std::string model, activations, kv, dtype;
   bool streamed = false;
 };
-void add_model_options(CLI::App& verb, ModelOptions& options);
+void add_model_options(VerbOptions& verb, ModelOptions& options);
 model::LoadOptions load_options(const ModelOptions& options);  // Error: usage
 // --kv, else what the artefact fixed, else fp32 for float checkpoints run in fp32 and fp16 for
 // others.

@@ -2,6 +2,9 @@
 // else.
 #include <fmt/core.h>
 
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
 #include <new>
 
 #include "cli/common.h"
@@ -22,12 +25,19 @@ int run(int argc, char** argv) {
       "Models: a Hugging Face directory, a .gguf file, a directory that Farthing wrote, or "
       "org/name in the\n"
       "local Hugging Face cache. `farthing VERB --help` lists a verb's options.");
-  for (const Verb& verb : verbs())
-    verb.add(*app.add_subcommand(std::string(verb.name), std::string(verb.summary)));
+  for (const Verb& verb : verbs()) {
+    VerbOptions options(*app.add_subcommand(std::string(verb.name), std::string(verb.summary)));
+    verb.add(options);
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& done) {  // --help, --version
     return app.exit(done);
+  } catch (const CLI::ConversionError& error) {  // "Could not convert: --threads = x"
+    const std::string_view what = error.what();
+    const std::size_t colon = what.find(": ");
+    usage_error("{} is not a value of that option; see `farthing VERB --help` for its type",
+                printable(what.substr(colon == what.npos ? 0 : colon + 2), 400));
   } catch (const CLI::ParseError& error) {
     const std::string_view given = argc > 1 && argv[1][0] != '-' ? argv[1] : "";
     std::string verb, names;

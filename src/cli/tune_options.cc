@@ -6,17 +6,17 @@
 
 namespace farthing::cli {
 
-void add_study_options(CLI::App& verb, StudyArguments& a) {
+void add_study_options(VerbOptions& verb, StudyArguments& a) {
   const tune::StudyOptions defaults;
   a.schemes = defaults.schemes;
   a.caches = defaults.caches;
   verb.add_option("--schemes", a.schemes,
                   "Schemes to choose from, each as it is or with an activation mode, as in "
                   "w4g64:int16; \"keep\" is always one")
-      ->capture_default_str();
+      ->show_default();
   verb.add_option("--caches", a.caches,
                   "Types of the key-value cache to choose from; \"\": the cache is left out")
-      ->capture_default_str();
+      ->show_default();
   verb.add_option("--method", a.method,
                   "How to round: rtn, hqq, gptq, ... as compress has it (default: gptq)");
   verb.add_option("--preset", a.preset, "Method and calibration of a preset: fast, balanced, best");
@@ -25,20 +25,20 @@ void add_study_options(CLI::App& verb, StudyArguments& a) {
       ->expected(1)
       ->take_all();
   verb.add_option("--context", a.context, "Tokens a window (default: 512, or the model's most)")
-      ->check(CLI::PositiveNumber);
+      ->positive();
   verb.add_option("--windows", a.windows, "At most so many windows of the text")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+      ->positive()
+      ->show_default();
   verb.add_option("--probe-tokens", a.probe_tokens,
                   "Tokens that each sensitivity is measured on, of these windows")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+      ->positive()
+      ->show_default();
   verb.add_option("--calibration", a.calibration,
                   "Calibration data, as compress --text (default: the built-in texts)")
       ->expected(1)
       ->take_all();
   verb.add_option("--samples", a.samples, "Calibration samples (default: of the preset, else 32)")
-      ->check(CLI::PositiveNumber);
+      ->positive();
   verb.add_option("--seed", a.seed, "Seed of the calibration samples");
   verb.add_flag("--portable", a.portable, "Only what compressed-tensors reads");
   verb.add_option("--cache", a.cache_directory,

@@ -13,7 +13,7 @@ struct StudyArguments {
   std::string schemes, caches, cache_directory;
   bool no_cache = false, portable = false;
 };
-void add_study_options(CLI::App& verb, StudyArguments& arguments);
+void add_study_options(VerbOptions& verb, StudyArguments& arguments);
 tune::StudyOptions study_options(const StudyArguments& arguments);  // Error: usage
 
 }  // namespace farthing::cli

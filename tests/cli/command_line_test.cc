@@ -12,8 +12,8 @@ const std::string kModel = source_path("models/demo/books-llama-8m");
 TEST(CommandLine, HelpGoesToStandardOutputAndListsTheVerbs) {
   const Ran ran = run_farthing("--help");
   EXPECT_EQ(ran.code, 0);
-  for (const char* verb : {"inspect", "chat", "generate", "calibrate", "compress", "eval", "bench", "report", "logits",
-                           "tokenize", "render"}) {
+  for (const char* verb : {"inspect", "chat", "generate", "calibrate", "compress", "eval", "bench",
+                           "report", "logits", "tokenize", "render"}) {
     EXPECT_THAT(ran.out, HasSubstr(std::string("\n  ") + verb)) << verb;
     EXPECT_EQ(run_farthing(std::string(verb) + " --help").code, 0) << verb;
   }
@@ -31,6 +31,20 @@ TEST(CommandLine, UsageErrorsExitWith2AndOneSentence) {
     EXPECT_EQ(ran.out, "") << arguments;
     EXPECT_THAT(ran.err, HasSubstr("farthing: ")) << arguments;
     EXPECT_EQ(std::count(ran.err.begin(), ran.err.end(), '\n'), 1) << arguments << ": " << ran.err;
+  }
+}
+
+TEST(CommandLine, ANumberOutOfRangeNamesTheRuleAndWhatWasFound) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"eval m --text t --windows 0", "--windows: must be above 0; got 0;"},
+      {"eval m --text t --windows many", "--windows: must be above 0; got many;"},
+      {"generate m --prompt x --seed -1", "--seed: must be 0 or more; got -1;"},
+      {"tune m o --batch 600", "--batch: must be from 1 to 512; got 600;"},
+      {"bench m --prompt 1,x", "--prompt = 1,x is not a value of that option;"}};
+  for (const auto& [arguments, sentence] : cases) {
+    const Ran ran = run_farthing(arguments);
+    EXPECT_EQ(ran.code, 2) << arguments;
+    EXPECT_THAT(ran.err, HasSubstr(sentence));
   }
 }
 

@@ -220,7 +220,7 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_bench(CLI::App& verb) {
+void add_bench(VerbOptions& verb) {
   auto o = std::make_shared<Options>();
   add_model_options(verb, o->model);
   verb.get_option("MODEL")->required(false);
@@ -236,22 +236,19 @@ void add_bench(CLI::App& verb) {
   verb.add_option(
       "--shape", o->shape,
       "Random weights of a known shape: tinyllama-1.1b, llama-3.2-1b, llama-2-7b, smollm2-135m");
-  verb.add_option("--scheme", o->scheme, "Scheme of the random weights")->capture_default_str();
-  verb.add_option("--head", o->head, "Scheme of the random embedding and head")
-      ->capture_default_str();
-  verb.add_option("--prompt", o->bench.prompts, "Prompt lengths")
-      ->delimiter(',')
-      ->capture_default_str();
-  verb.add_option("--generate", o->bench.generated, "Tokens to decode")->capture_default_str();
+  verb.add_option("--scheme", o->scheme, "Scheme of the random weights")->show_default();
+  verb.add_option("--head", o->head, "Scheme of the random embedding and head")->show_default();
+  verb.add_option("--prompt", o->bench.prompts, "Prompt lengths")->delimiter(',')->show_default();
+  verb.add_option("--generate", o->bench.generated, "Tokens to decode")->show_default();
   verb.add_option("--batch", o->bench.batches, "Sequences decoded at once")
       ->delimiter(',')
-      ->capture_default_str();
+      ->show_default();
   verb.add_option("--context", o->bench.contexts, "Tokens in the cache before decoding")
       ->delimiter(',')
-      ->capture_default_str();
+      ->show_default();
   verb.add_option("--repeats", o->bench.repeats,
                   "Repeats of each test, or requests of each scenario")
-      ->capture_default_str();
+      ->show_default();
   add_common(verb, o->common);
   verb.callback([o] { run(*o); });
 }

@@ -140,17 +140,17 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_calibrate(CLI::App& verb) {
+void add_calibrate(VerbOptions& verb) {
   auto o = std::make_shared<Options>();
   add_model_options(verb, o->model);
   verb.add_option("--text", o->texts,
                   "Text file, JSON lines ({\"text\"} or {\"messages\"}) or builtin, with a weight "
                   "as in chat.jsonl=0.5; may be given several times (default: builtin)");
   verb.add_option("--samples", o->request.samples, "Samples to draw; with --select, candidates")
-      ->capture_default_str();
+      ->show_default();
   verb.add_option("--length", o->length,
                   "Tokens a sample (default: 512, or the model's positions where these are fewer)");
-  verb.add_option("--seed", o->request.seed, "Seed of the drawing")->capture_default_str();
+  verb.add_option("--seed", o->request.seed, "Seed of the drawing")->show_default();
   verb.add_flag("--check", o->check,
                 "Only examine the data (what happens without --select anyway)");
   verb.add_option("--eval-text", o->eval_text,

@@ -68,7 +68,7 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_chat(CLI::App& verb) {
+void add_chat(VerbOptions& verb) {
   auto o = std::make_shared<Options>();
   add_model_options(verb, o->model);
   verb.add_option("--system", o->system, "System message");

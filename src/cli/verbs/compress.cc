@@ -228,7 +228,7 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_compress(CLI::App& verb) {
+void add_compress(VerbOptions& verb) {
   auto options = std::make_shared<Options>();
   Options& o = *options;
   verb.add_option(
@@ -278,9 +278,8 @@ void add_compress(CLI::App& verb) {
                   "(default: the built-in texts)")
       ->expected(1)
       ->take_all();
-  verb.add_option("--samples", o.samples, "Calibration samples (128)")->check(CLI::PositiveNumber);
-  verb.add_option("--length", o.length, "Tokens of a calibration sample (512)")
-      ->check(CLI::PositiveNumber);
+  verb.add_option("--samples", o.samples, "Calibration samples (128)")->positive();
+  verb.add_option("--length", o.length, "Tokens of a calibration sample (512)")->positive();
   verb.add_option("--seed", o.seed, "Seed of the calibration samples and of what is random");
   verb.add_option("--memory-limit", o.memory_limit, "Memory to stay within, as in 8GB");
   verb.add_option("--shard-size", o.shard_size,
@@ -290,8 +289,7 @@ void add_compress(CLI::App& verb) {
                   "quality: alpha=0.3:0.9:0.1,scheme=w4g32|w4g64; OUT gets the best, and may be "
                   "left out");
   verb.add_option("--eval-text", o.eval_text, "The text that a sweep measures on");
-  verb.add_option("--windows", o.windows, "Windows of 512 tokens of that text (8)")
-      ->check(CLI::PositiveNumber);
+  verb.add_option("--windows", o.windows, "Windows of 512 tokens of that text (8)")->positive();
   verb.add_flag("--force", o.force, "Replace OUT when Farthing wrote it");
   add_common(verb, o.common);
   verb.callback([options] { run(*options); });

@@ -95,7 +95,7 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_convert(CLI::App& verb) {
+void add_convert(VerbOptions& verb) {
   auto options = std::make_shared<Options>();
   Options& o = *options;
   verb.add_option("MODEL", o.model,

@@ -91,7 +91,7 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_diff(CLI::App& verb) {
+void add_diff(VerbOptions& verb) {
   auto o = std::make_shared<Options>();
   verb.add_option("A", o->a, "An artefact, or any model")->required();
   verb.add_option("B", o->b, "Another one of the same architecture")->required();

@@ -80,64 +80,63 @@ void run(Options& o) {
                         {"last", loss_json(r.train.last)}});
 }
 
-void add_text_options(CLI::App& verb, Options& o) {
+void add_text_options(VerbOptions& verb, Options& o) {
   verb.add_option("--text", o.texts,
                   "Text to learn from, as calibrate takes it, with a weight as in chat.jsonl=0.5; "
                   "may be given several times (default: builtin)");
   verb.add_option("--samples", o.distill.data.samples,
                   "Samples to draw from the text (default: as many as the steps need, once each)");
-  verb.add_option("--length", o.distill.data.length, "Tokens a sample")->capture_default_str();
+  verb.add_option("--length", o.distill.data.length, "Tokens a sample")->show_default();
   verb.add_option("--seed", o.distill.data.seed, "Seed of text, order and new weights")
-      ->capture_default_str();
+      ->show_default();
 }
 
-void add_loss_options(CLI::App& verb, Options& o) {
+void add_loss_options(VerbOptions& verb, Options& o) {
   train::LossOptions& l = o.distill.loss;
   verb.add_option("--loss", o.loss,
                   "Divergence from the teacher: forward, reverse, jsd, skew-forward, skew-reverse")
-      ->capture_default_str();
+      ->show_default();
   verb.add_option("--mix", l.mix, "Of jsd (default 0.5) and the skewed (default 0.1)");
-  verb.add_option("--temperature", l.temperature, "Of both distributions")->capture_default_str();
+  verb.add_option("--temperature", l.temperature, "Of both distributions")->show_default();
   verb.add_option("--labels", l.labels,
                   "Share of the cross entropy to the text itself; 1: no teacher is asked")
-      ->capture_default_str();
+      ->show_default();
   verb.add_option("--hidden", o.distill.hidden, "Weight of the distance of hidden states")
-      ->capture_default_str();
+      ->show_default();
   verb.add_option("--cache", o.distill.cache,
                   "Keep the teacher's best tokens in this file, and learn from it");
-  verb.add_option("--best", o.distill.best, "Tokens a position in the cache")
-      ->capture_default_str();
+  verb.add_option("--best", o.distill.best, "Tokens a position in the cache")->show_default();
 }
 
-void add_training_options(CLI::App& verb, Options& o) {
+void add_training_options(VerbOptions& verb, Options& o) {
   train::TrainOptions& t = o.distill.train;
-  verb.add_option("--steps", t.steps, "Steps")->capture_default_str();
-  verb.add_option("--batch", o.distill.batch, "Samples a step")->capture_default_str();
+  verb.add_option("--steps", t.steps, "Steps")->show_default();
+  verb.add_option("--batch", o.distill.batch, "Samples a step")->show_default();
   verb.add_option(
           "--train", o.part,
           "What trains: all, norms (biases too), adapters (low rank, merged), or scales (of a "
           "rounded student, and its norms)")
-      ->capture_default_str();
-  verb.add_option("--rank", o.distill.rank, "Of adapters")->capture_default_str();
-  verb.add_option("--optimizer", o.optimizer, "adamw or sign")->capture_default_str();
-  verb.add_option("--lr", t.learning_rate, "Learning rate at its height")->capture_default_str();
-  verb.add_option("--warmup", t.warmup, "Steps up to it")->capture_default_str();
+      ->show_default();
+  verb.add_option("--rank", o.distill.rank, "Of adapters")->show_default();
+  verb.add_option("--optimizer", o.optimizer, "adamw or sign")->show_default();
+  verb.add_option("--lr", t.learning_rate, "Learning rate at its height")->show_default();
+  verb.add_option("--warmup", t.warmup, "Steps up to it")->show_default();
   verb.add_option("--last-rate", t.last_rate, "Share of it at the end of the cosine")
-      ->capture_default_str();
-  verb.add_option("--weight-decay", t.optimizer.weight_decay, "Of matrices")->capture_default_str();
-  verb.add_option("--clip", t.optimizer.clip, "Longest gradient; 0: any")->capture_default_str();
+      ->show_default();
+  verb.add_option("--weight-decay", t.optimizer.weight_decay, "Of matrices")->show_default();
+  verb.add_option("--clip", t.optimizer.clip, "Longest gradient; 0: any")->show_default();
   verb.add_option("--precision", o.precision,
                   "Of the weights while they train: fp32, or bf16 with fp32 masters")
-      ->capture_default_str();
-  verb.add_option("--save-every", t.save_every, "Steps between checkpoints")->capture_default_str();
+      ->show_default();
+  verb.add_option("--save-every", t.save_every, "Steps between checkpoints")->show_default();
   verb.add_option("--memory-limit", o.distill.memory_limit,
                   "Memory to stay within, as in 8GB (default: what this process may use)")
-      ->transform(CLI::AsSizeValue(false));
+      ->bytes();
 }
 
 }  // namespace
 
-void add_distill(CLI::App& verb) {
+void add_distill(VerbOptions& verb) {
   auto o = std::make_shared<Options>();
   o->distill.data.samples = 0;
   o->distill.data.length = 256;

@@ -241,7 +241,7 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_eval(CLI::App& verb) {
+void add_eval(VerbOptions& verb) {
   auto o = std::make_shared<Options>();
   add_model_options(verb, o->model);
   verb.add_option("--text", o->texts,
@@ -252,16 +252,16 @@ void add_eval(CLI::App& verb) {
                   "boolq, hellaswag, mmlu, lambada, or {query, choices, gold}")
       ->delimiter(',');
   verb.add_option("--limit", o->limit, "At most so many documents a task (default: all)")
-      ->check(CLI::PositiveNumber);
+      ->positive();
   verb.add_option("--shots", o->shots, "Examples with their answers before each document")
-      ->check(CLI::NonNegativeNumber);
+      ->not_negative();
   verb.add_option("--shots-from", o->examples, "File of the examples, of the task's form");
   verb.add_option("--prompts", o->prompts,
                   "Compare greedy answers with the reference's: JSON lines with \"prompt\" or "
                   "\"text\", or a prompt a line");
   verb.add_option("--max-tokens", o->max_tokens, "Tokens an answer of --prompts")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->show_default()
+      ->positive();
   verb.add_option("--lm-eval-json", o->lm_eval_json,
                   "Also write the tasks in lm-evaluation-harness's results shape");
   verb.add_option(
@@ -269,14 +269,13 @@ void add_eval(CLI::App& verb) {
       "Model to compare with: adds KL divergence, top-1 agreement, RMS delta p and flips");
   verb.add_option("--reference-kv", o->reference_kv, "Key-value cache of the reference");
   verb.add_option("--context", o->context, "Tokens a window (default 512; 2048 for gptq)")
-      ->check(CLI::PositiveNumber);
+      ->positive();
   verb.add_option("--convention", o->convention,
                   "Positions scored: all, second-half; or gptq, llama.cpp")
-      ->capture_default_str();
+      ->show_default();
   verb.add_option("--windows", o->windows, "At most so many windows a text (default: all)")
-      ->check(CLI::PositiveNumber);
-  verb.add_option("--bos", o->bos, "Beginning-of-text token: auto, yes or no")
-      ->capture_default_str();
+      ->positive();
+  verb.add_option("--bos", o->bos, "Beginning-of-text token: auto, yes or no")->show_default();
   add_common(verb, o->common);
   verb.callback([o] { run(*o); });
 }

@@ -52,7 +52,7 @@ void run(Options& o) {
 
 }  // namespace
 
-void add_generate(CLI::App& verb) {
+void add_generate(VerbOptions& verb) {
   auto o = std::make_shared<Options>();
   add_model_options(verb, o->model);
   verb.add_option("--prompt", o->prompt, "Text to continue, - for standard input");

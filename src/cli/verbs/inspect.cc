@@ -146,7 +146,7 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_inspect(CLI::App& verb) {
+void add_inspect(VerbOptions& verb) {
   auto o = std::make_shared<Options>();
   verb.add_option("MODEL", o->model,
                   "Hugging Face directory, .gguf file, artefact, or org/name in the local cache");

@@ -72,14 +72,14 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_logits(CLI::App& verb) {
+void add_logits(VerbOptions& verb) {
   auto o = std::make_shared<Options>();
   add_model_options(verb, o->model);
   verb.add_option("--tokens", o->tokens, "Token ids separated by commas; nothing is added to them")
       ->required();
   verb.add_option("--out", o->out, "NumPy file for (tokens, vocabulary) float32 numbers")
       ->required();
-  verb.add_option("--chunk", o->chunk, "Tokens a forward pass takes")->capture_default_str();
+  verb.add_option("--chunk", o->chunk, "Tokens a forward pass takes")->show_default();
   add_common(verb, o->common);
   verb.callback([o] { run(*o); });
 }

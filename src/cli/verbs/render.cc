@@ -35,7 +35,7 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_render(CLI::App& verb) {
+void add_render(VerbOptions& verb) {
   auto o = std::make_shared<Options>();
   verb.add_option("MODEL", o->model, "Model with a chat template")->required();
   verb.add_option("--messages", o->messages, "JSON file: a list of {\"role\", \"content\"}")

@@ -34,7 +34,7 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_report(CLI::App& verb) {
+void add_report(VerbOptions& verb) {
   auto o = std::make_shared<Options>();
   verb.add_option("OUT", o->model, "Directory of a model, as compress or tune wrote it")
       ->required();

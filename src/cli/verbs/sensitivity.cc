@@ -46,7 +46,7 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_sensitivity(CLI::App& verb) {
+void add_sensitivity(VerbOptions& verb) {
   auto o = std::make_shared<Options>();
   verb.add_option("MODEL", o->study.model,
                   "Hugging Face directory, or org/name in the local cache, not compressed")

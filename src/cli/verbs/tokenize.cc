@@ -56,7 +56,7 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_tokenize(CLI::App& verb) {
+void add_tokenize(VerbOptions& verb) {
   auto o = std::make_shared<Options>();
   verb.add_option("MODEL", o->model, "Model with a tokenizer")->required();
   verb.add_option("--jsonl", o->jsonl, "File with a {\"text\": ...} a line, - for standard input");

@@ -211,40 +211,37 @@ void run(Options o) {
 
 }  // namespace
 
-void add_tune(CLI::App& verb) {
+void add_tune(VerbOptions& verb) {
   auto o = std::make_shared<Options>();
   verb.add_option("MODEL", o->study.model,
                   "Hugging Face directory, or org/name in the local cache, not compressed")
       ->required();
   verb.add_option("OUT", o->out, "Directory to write");
-  auto* kld = verb.add_option("--max-kld", o->max_kld, "Floor: mean KL divergence, in nats");
-  auto* perplexity = verb.add_option("--max-perplexity-increase", o->max_perplexity,
-                                     "Floor: 0.01 is one per cent above the model's own");
-  auto* top1 = verb.add_option("--min-top1", o->min_top1,
-                               "Floor: share of positions with the model's own best token");
+  const Option kld = verb.add_option("--max-kld", o->max_kld, "Floor: mean KL divergence, in nats");
+  const Option perplexity = verb.add_option("--max-perplexity-increase", o->max_perplexity,
+                                            "Floor: 0.01 is one per cent above the model's own");
+  const Option top1 = verb.add_option("--min-top1", o->min_top1,
+                                      "Floor: share of positions with the model's own best token");
   verb.add_option("--max-bytes", o->max_bytes, "Limit: weights on disk, as in 60MB");
   verb.add_option("--max-memory", o->max_memory, "Limit: weights and key-value cache in memory");
-  auto* ms = verb.add_option("--max-ms", o->max_ms, "Limit: milliseconds a token");
+  const Option ms = verb.add_option("--max-ms", o->max_ms, "Limit: milliseconds a token");
   verb.add_option("--minimise", o->minimise,
                   "What is made least under the floor: time, bytes or memory; without a floor the "
                   "KL divergence is")
-      ->capture_default_str();
-  verb.add_option("--for", o->use, "decode, prefill, chat, rag, summarise or code")
-      ->capture_default_str();
-  verb.add_option("--batch", o->batch, "Sequences decoded at once")
-      ->check(CLI::Range(1, 512))
-      ->capture_default_str();
+      ->show_default();
+  verb.add_option("--for", o->use, "decode, prefill, chat, rag, summarise or code")->show_default();
+  verb.add_option("--batch", o->batch, "Sequences decoded at once")->within(1, 512)->show_default();
   verb.add_option("--rounds", o->rounds, "Mixes to compress and measure, at most")
-      ->check(CLI::Range(1, 100))
-      ->capture_default_str();
+      ->within(1, 100)
+      ->show_default();
   verb.add_flag("--dry-run", o->dry_run, "Print the plan; write nothing");
   verb.add_flag("--pareto", o->pareto, "Print the frontier of KL divergence and time or bytes");
   verb.add_flag("--force", o->force, "Replace OUT when Farthing wrote it");
   add_study_options(verb, o->study);
   add_common(verb, o->common);
   verb.callback([=] {
-    o->has_kld = kld->count() > 0, o->has_perplexity = perplexity->count() > 0;
-    o->has_top1 = top1->count() > 0, o->has_ms = ms->count() > 0;
+    o->has_kld = kld.given(), o->has_perplexity = perplexity.given();
+    o->has_top1 = top1.given(), o->has_ms = ms.given();
     run(*o);
   });
 }

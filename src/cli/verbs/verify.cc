@@ -119,7 +119,7 @@ void run(Options o) {
 
 }  // namespace
 
-void add_verify(CLI::App& verb) {
+void add_verify(VerbOptions& verb) {
   auto o = std::make_shared<Options>();
   verb.add_option("OUT", o->artefact, "An artefact that tune wrote")->required();
   verb.add_option("--reference", o->reference,
