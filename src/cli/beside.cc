@@ -4,6 +4,7 @@
 #include "io/artefact.h"
 #include "io/durable_file.h"
 #include "io/mapped_file.h"
+#include "train/distill.h"
 
 namespace farthing::cli {
 namespace {
@@ -21,7 +22,10 @@ void keep_older_entries(Json& result, const Json& older) {
 }  // namespace
 
 void keep_beside(const std::string& model, std::string_view file, Json result, Progress& progress) {
-  if (!io::file_exists(model + "/" + std::string(io::kArtefactFile))) return;
+  const auto has = [&](std::string_view name) {
+    return io::file_exists(model + "/" + std::string(name));
+  };
+  if (!has(io::kArtefactFile) && !has(train::kTrainingFile)) return;
   const std::string path = model + "/" + std::string(file);
   try {
     if (io::file_exists(path)) keep_older_entries(result, read_json_file(path));

@@ -10,8 +10,9 @@
 namespace farthing::cli {
 
 // Writes `result` as `file` into the directory `model` when Farthing made it (it has
-// farthing.json); otherwise nothing. Entries of the maps texts, tasks, flips and generation that
-// the file already has are kept unless the result brings them anew. What hinders it is only noted.
+// farthing.json or farthing.training.json); otherwise nothing. Entries of the maps texts, tasks,
+// flips and generation that the file already has are kept unless the result brings them anew. What
+// hinders it is only noted.
 void keep_beside(const std::string& model, std::string_view file, Json result, Progress& progress);
 
 }  // namespace farthing::cli

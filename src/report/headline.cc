@@ -136,7 +136,9 @@ Json report_json(const Report& r) {
                                                          {"tune", &r.tune},
                                                          {"sensitivity", &r.sensitivity},
                                                          {"calibrate", &r.calibrate},
-                                                         {"verify", &r.verify}};
+                                                         {"verify", &r.verify},
+                                                         {"training", &r.training},
+                                                         {"distill", &r.distill}};
   for (const auto& [kind, source] : sources)
     if (!source->is_null()) j[kind] = *source;
   return j;

@@ -15,6 +15,7 @@ constexpr Section kSections[] = {
     {"pareto", "Quality against cost", pareto_section},
     {"layers", "Precision of each layer", layers_section},
     {"divergence", "Divergence from the original", divergence_section},
+    {"training", "Before and after training", training_section},
     {"tasks", "Tasks", tasks_section},
     {"flips", "Answers that changed", flips_section},
     {"answers", "Generated text", answers_section},

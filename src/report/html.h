@@ -34,6 +34,7 @@ struct Section {
 std::string pareto_section(const Report& report);
 std::string layers_section(const Report& report);
 std::string divergence_section(const Report& report);
+std::string training_section(const Report& report);
 std::string tasks_section(const Report& report);
 std::string flips_section(const Report& report);
 std::string answers_section(const Report& report);

@@ -1,4 +1,5 @@
 // A model card: what a reader of a hub page needs, in plain Markdown.
+#include "report/gains.h"
 #include "report/lookup.h"
 #include "report/numbers.h"
 #include "report/report.h"
@@ -54,6 +55,23 @@ std::string texts_table(const Json& eval) {
          out;
 }
 
+std::string training_table(const Report& r) {
+  std::string out;
+  for (const Gain& g : gains_of(r)) {
+    const auto pair = [](std::optional<double> before, std::optional<double> after) {
+      return (before ? short_number(*before) + " → " : "") + (after ? short_number(*after) : "");
+    };
+    out += fmt::format("| {} | {} | {} | {} | {} |\n", plain(g.text),
+                       pair(g.perplexity.before, g.perplexity.after),
+                       g.teacher ? short_number(*g.teacher) : "", pair(g.kld.before, g.kld.after),
+                       g.closed ? percent(*g.closed, 0) : "");
+  }
+  if (out.empty()) return "";
+  return "\n## Before and after training\n\n| text | perplexity | teacher | KL (nats) | gap in "
+         "perplexity closed |\n|---|---|---|---|---|\n" +
+         out;
+}
+
 std::string tasks_table(const Json& eval) {
   std::string out;
   for (const auto& [name, t] : map(eval, {"tasks"}).items()) {
@@ -85,7 +103,7 @@ std::string markdown(const Report& r) {
     out += fmt::format("- Same first choice as the original: {}\n", percent(*top));
   if (const auto ratio = number(h, {"perplexity_ratio"}))
     out += fmt::format("- Perplexity against the original: {:+.2f} %\n", 100 * (*ratio - 1));
-  out += texts_table(r.eval) + tasks_table(r.eval);
+  out += texts_table(r.eval) + training_table(r) + tasks_table(r.eval);
   const std::string recipe = text(r.artefact, {"recipe"});
   if (!recipe.empty()) {
     out += "\n## Recipe\n\n";

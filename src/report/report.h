@@ -33,7 +33,7 @@ struct Report {
   std::string name;  // of the directory
   std::optional<ModelFacts> facts;
   // null when there is none of the kind
-  Json artefact, eval, bench, tune, sensitivity, calibrate, verify;
+  Json artefact, eval, bench, tune, sensitivity, calibrate, verify, training, distill;
   std::vector<SourceFile> files;
   std::vector<std::string> notes;  // what could not be read, and why
 };

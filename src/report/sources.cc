@@ -25,6 +25,9 @@ constexpr Kind kKinds[] = {
     {"bench", "farthing.bench.json", "machine rows", &Report::bench},
     {"calibrate", "farthing.calibrate.json", "verdict findings", &Report::calibrate},
     {"verify", "farthing.verify.json", "checks holds measured", &Report::verify},
+    {"training", "farthing.training.json", "teacher_sha256 student_sha256 steps",
+     &Report::training},
+    {"distill", "farthing.distill.json", "trained first last before after", &Report::distill},
 };
 
 const Kind* kind_of_result(const Json& json) {
@@ -43,7 +46,7 @@ void add_file(Report& report, const std::string& path, const Kind* expected) {
   if (kind == nullptr || (expected != nullptr && kind != expected))
     bad_input("{}: is not a result that `farthing {}` wrote with --json", printable(path, 400),
               expected != nullptr ? expected->name
-                                  : "eval, bench, calibrate, sensitivity, tune or verify");
+                                  : "eval, bench, calibrate, distill, sensitivity, tune or verify");
   std::erase_if(report.files, [&](const SourceFile& f) { return f.kind == kind->name; });
   report.files.push_back({std::filesystem::path(path).filename().string(), std::string(kind->name),
                           sha256_hex(content)});
@@ -64,6 +67,8 @@ Report read_report(const std::string& directory, const std::vector<std::string>&
     if (io::file_exists(path)) add_file(report, path, &kind);
   }
   for (const std::string& path : more) add_file(report, path, nullptr);
+  if (const Json& after = map(report.distill, {"after"}); report.eval.is_null() && !after.empty())
+    report.eval = {{"texts", after}};  // distill measures as eval does
   try {
     report.facts = read_facts(directory, report.artefact);
     add_sensitivities(*report.facts, report.tune, report.sensitivity);

@@ -133,7 +133,7 @@ class Distiller {
     write_student(pupil.map, decoder.parameters(), dynamic_cast<const GridScales*>(stand_in_.get()),
                   writer);
     writer.write_file("config.json", pupil.checkpoint->config().dump(1) + "\n");
-    writer.write_file("farthing.training.json", record(pupil).dump(1) + "\n");
+    writer.write_file(std::string(kTrainingFile), record(pupil).dump(1) + "\n");
     if (const auto artefact = pupil.checkpoint->text_file(io::kArtefactFile))
       writer.write_file(io::kArtefactFile, *artefact);
     writer.copy_texts(own ? *pupil.checkpoint : *teacher_.checkpoint);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "calibrate/data.h"
@@ -9,6 +10,9 @@
 #include "train/trainer.h"
 
 namespace farthing::train {
+
+// What a trained checkpoint was made from, beside it.
+inline constexpr std::string_view kTrainingFile = "farthing.training.json";
 
 struct DistillOptions {
   calibrate::DataRequest data;  // samples: 0, as many as the steps need

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "io/json.h"
+#include "io/mapped_file.h"
 #include "io/safetensors.h"
 #include "tests/cli/process.h"
 #include "tests/compress/tiny_llama.h"
@@ -126,6 +127,35 @@ TEST(Recovery, TrainsWhatItIsAskedToAndLeavesTheRest) {
     EXPECT_EQ(norms.at(name) == bytes, !is_norm) << name;
     EXPECT_EQ(adapters.at(name) == bytes, is_norm || !in_block) << name;
   }
+}
+
+TEST(Recovery, IsMeasuredBeforeAndAfterOnATextHeldOut) {
+  const io::TempDir dir;
+  const std::string pruned = dir.path("pruned"), healed = dir.path("healed");
+  const std::string text =
+      std::string(FARTHING_SOURCE_DIR) + "/models/demo/voyage-of-the-beagle.txt";
+  ASSERT_EQ(farthing({"compress", kDemo, pruned, "--scheme", "bf16", "--method", "drop-layers",
+                      "--sparsity", "0.25", "--samples", "2", "--length", "32", "--quiet"})
+                .code,
+            0);
+  const Outcome ran =
+      distill(pruned, healed, {"--eval-text", text, "--windows", "4", "--lr", "3e-4"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("voyage-of-the-beagle.txt: perplexity "));
+  const Json result = read_json_file(healed + "/farthing.distill.json");
+  // What eval says about the two by itself.
+  for (const auto& [when, model] : {std::pair{"before", pruned}, {"after", healed}}) {
+    const Outcome eval = farthing({"eval", model, "--reference", kDemo, "--text", text, "--context",
+                                   "32", "--windows", "4", "--json", "-", "--quiet"});
+    ASSERT_EQ(eval.code, 0) << eval.err;
+    const Json& mine = result.at(when).at("voyage-of-the-beagle.txt");
+    const Json theirs = Json::parse(eval.out).at("texts").at("voyage-of-the-beagle.txt");
+    for (const char* key : {"perplexity", "reference_perplexity", "kld", "top1_agreement"})
+      EXPECT_EQ(mine.at(key), theirs.at(key)) << when << " " << key;
+  }
+  ASSERT_EQ(farthing({"report", healed}).code, 0);
+  EXPECT_THAT(io::read_text_file(healed + "/report.html", 1 << 24),
+              HasSubstr("<section id=\"training\">"));
 }
 
 TEST(Recovery, OfScalesKeepsTheCodesOfARoundedStudent) {

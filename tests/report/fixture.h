@@ -76,6 +76,23 @@ inline std::string calibrate_json(const std::string& name) {
          name + R"("]})";
 }
 
+// Of two texts: one that was measured before too, and one that was not.
+inline std::string distill_json(const std::string& name) {
+  return R"({"schema": 1, "steps": 800, "trained": 100, "first": {}, "last": {},
+"before": {"H)" +
+         name + R"(": {"perplexity": 64.0, "kld": {"mean": 0.25}, "top1_agreement": 0.641}},
+"after": {"H)" +
+         name +
+         R"(": {"perplexity": 56.0, "reference_perplexity": 54.0, "kld": {"mean": 0.0625}, "top1_agreement": 0.787},
+"late": {"perplexity": 33.3}}})";
+}
+
+inline std::string training_json(const std::string& name) {
+  return R"({"schema": 1, "teacher_sha256": "cc33", "student_sha256": "dd44", "text_sha256": "ee55",
+"tokens_a_step": 1024, "steps": 800, "loss": "forward", "labels": 0.25, "temperature": 1, "trained": "all)" +
+         name + R"("})";
+}
+
 // The golden artefact (two layers, several schemes) with results beside it.
 inline void write_folder(const io::TempDir& dir, const std::string& name = kHostile) {
   namespace fs = std::filesystem;
@@ -86,6 +103,8 @@ inline void write_folder(const io::TempDir& dir, const std::string& name = kHost
   dir.write("farthing.bench.json", bench_json(name));
   dir.write("farthing.tune.json", tune_json(name));
   dir.write("farthing.calibrate.json", calibrate_json(name));
+  dir.write("farthing.distill.json", distill_json(name));
+  dir.write("farthing.training.json", training_json(name));
 }
 
 }  // namespace farthing::report

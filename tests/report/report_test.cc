@@ -32,6 +32,39 @@ TEST(ReportPage, ShowsEveryKindOfResult) {
     EXPECT_THAT(page, HasSubstr(said));
 }
 
+TEST(ReportPage, ShowsWhatTrainingBrought) {
+  const Report report = everything("name");
+  const std::string page = html_page(report);
+  EXPECT_THAT(page, HasSubstr("<section id=\"training\">"));
+  EXPECT_THAT(page, HasSubstr("800 steps of 1\u202f024 tokens; trained: <b>allname</b>; by the "
+                              "forward divergence from the model with hash <code>cc33</code>, 25 % "
+                              "of the loss from the text itself; text <code>ee55</code>"));
+  const auto row = [](std::initializer_list<const char*> cells) {
+    std::string html;
+    for (const char* cell : cells) html += "<td class=\"n\">" + std::string(cell) + "</td>";
+    return html + "</tr>";
+  };
+  // (64 - 56) of (64 - 54)
+  EXPECT_THAT(page, HasSubstr("<td>Hname</td>" + row({"54.0", "64.0", "56.0", "80 %", "0.250",
+                                                      "0.0625", "64.1 %", "78.7 %"})));
+  EXPECT_THAT(page, HasSubstr("<td>late</td>" + row({"", "", "33.3", "", "", "", "", ""})));
+  EXPECT_THAT(markdown(report),
+              HasSubstr("| Hname | 64.0 → 56.0 | 54.0 | 0.250 → 0.0625 | 80 % |"));
+  EXPECT_EQ(report_json(report)["distill"]["steps"], 800);
+}
+
+TEST(ReportPage, TakesTheQualityFromTrainingWhereNothingElseMeasuredIt) {
+  const io::TempDir dir;
+  write_folder(dir, "name");
+  for (const char* file : {"farthing.eval.json", "farthing.tune.json"})
+    std::filesystem::remove(dir.path(file));
+  EXPECT_EQ(report_json(read_report(dir.path(), {}))["headline"]["kld"], 0.0625);
+  std::filesystem::remove(dir.path("farthing.distill.json"));
+  const Report report = read_report(dir.path(), {});
+  EXPECT_THAT(html_page(report), HasSubstr("was not measured: give distill a text"));
+  EXPECT_FALSE(report_json(report)["headline"].contains("kld"));
+}
+
 TEST(ReportPage, FetchesNothingAndRunsOnlyItsOwnScripts) {
   const std::string page = html_page(everything("name"));
   EXPECT_THAT(page, HasSubstr("default-src 'none'"));
@@ -57,7 +90,8 @@ TEST(ReportPage, HostileNamesStayText) {
 
 TEST(ReportPage, IsUsefulWithAnySubset) {
   for (const char* only : {"farthing.eval.json", "farthing.bench.json", "farthing.tune.json",
-                           "farthing.calibrate.json", "farthing.json", "config.json"}) {
+                           "farthing.calibrate.json", "farthing.distill.json",
+                           "farthing.training.json", "farthing.json", "config.json"}) {
     const io::TempDir dir;
     write_folder(dir);
     for (const auto& file : std::filesystem::directory_iterator(dir.path()))
@@ -92,6 +126,13 @@ TEST(ReportPage, ValuesOfAnotherKindAreLeftOut) {
                                         "}");
     dir.write("farthing.calibrate.json",
               "{\"verdict\": " + value + ", \"findings\": [" + value + "]}");
+    dir.write("farthing.distill.json",
+              "{\"trained\": 1, \"first\": 1, \"last\": 1, \"before\": {\"t\": " + value +
+                  "}, \"after\": {\"t\": " + value + ", \"u\": {\"kld\": " + value + "}}}");
+    dir.write("farthing.training.json", "{\"teacher_sha256\": " + value +
+                                            ", \"student_sha256\": 1, \"steps\": 3, "
+                                            "\"tokens_a_step\": 4, \"loss\": " +
+                                            value + ", \"labels\": " + value + "}");
     const Report report = read_report(dir.path(), {});
     EXPECT_NO_THROW(html_page(report)) << value;
     EXPECT_NO_THROW(markdown(report)) << value;

@@ -5,10 +5,13 @@
 #include <signal.h>
 
 #include "bench/probes.h"
+#include "cli/beside.h"
 #include "cli/common.h"
+#include "cli/model_quality.h"
 #include "cli/verbs.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "train/student.h"
 
 namespace farthing::cli {
 namespace {
@@ -18,6 +21,7 @@ struct Options {
   std::string teacher, student, out;
   std::vector<std::string> texts;
   std::string loss = "forward", optimizer = "adamw", part = "all", precision = "fp32";
+  QualityRequest held_out{.texts = {}, .windows = 40};
   train::DistillOptions distill;
 };
 
@@ -42,6 +46,32 @@ Json loss_json(const train::BatchLoss& loss) {
           {"hidden", loss.hidden}};
 }
 
+// The student's quality against its teacher on the texts that were held out. Null: none were, or
+// there is no student yet but its configuration.
+Json held_out_quality(Runtime& runtime, const Options& o, const std::string& student,
+                      Progress& progress) {
+  if (o.held_out.texts.empty() || train::is_config_only(student)) return nullptr;
+  QualityRequest request = o.held_out;
+  request.context = o.distill.data.length;
+  return quality_against(runtime, student, o.teacher, request, progress);
+}
+
+void print_quality(const Common& common, const Json& before, const Json& after) {
+  for (const auto& [name, now] : after.items()) {
+    const auto each = [&](const char* key) {
+      const auto value = [&](const Json& text) {
+        const Json& found = text.at(key);
+        return fmt::format("{:.4f}", (found.is_object() ? found.at("mean") : found).get<double>());
+      };
+      return before.is_null() ? value(now) : value(before.at(name)) + " -> " + value(now);
+    };
+    print(common, fmt::format("{}: perplexity {} (teacher {:.4f}), KL {}, same top token {}\n",
+                              printable(name), each("perplexity"),
+                              now.at("reference_perplexity").get<double>(), each("kld"),
+                              each("top1_agreement")));
+  }
+}
+
 void run(Options& o) {
   signal(SIGXFSZ, SIG_IGN);  // a file size limit then is an error of the write, with a sentence
   train::DistillOptions& d = o.distill;
@@ -60,24 +90,31 @@ void run(Options& o) {
     const auto peaks = bench::measure_peaks(*runtime);
     d.train.peak_gflops = bench::peak_of(peaks, ActivationMode::kF32).gop_s();
   }
+  const Json before = held_out_quality(*runtime, o, o.student, *progress);
   const train::DistillReport r =
       train::distill(*runtime, o.teacher, o.student, o.out, d, *progress);
   print_report(o, r);
-  write_json(o.common, {{"schema", 1},
-                        {"steps", r.train.steps},
-                        {"first_step", r.train.first_step},
-                        {"samples", r.samples},
-                        {"text_tokens", r.rows},
-                        {"text_sha256", r.data_sha256},
-                        {"parameters", r.parameters},
-                        {"trained", r.train.trained},
-                        {"tokens", r.train.tokens},
-                        {"seconds", r.train.seconds},
-                        {"gflop_s", r.train.gflops},
-                        {"peak_gflop_s", d.train.peak_gflops},
-                        {"memory_bytes", r.memory_bytes},
-                        {"first", loss_json(r.train.first)},
-                        {"last", loss_json(r.train.last)}});
+  const Json after = held_out_quality(*runtime, o, o.out, *progress);
+  print_quality(o.common, before, after);
+  const Json result{{"schema", 1},
+                    {"steps", r.train.steps},
+                    {"first_step", r.train.first_step},
+                    {"samples", r.samples},
+                    {"text_tokens", r.rows},
+                    {"text_sha256", r.data_sha256},
+                    {"parameters", r.parameters},
+                    {"trained", r.train.trained},
+                    {"tokens", r.train.tokens},
+                    {"seconds", r.train.seconds},
+                    {"gflop_s", r.train.gflops},
+                    {"peak_gflop_s", d.train.peak_gflops},
+                    {"memory_bytes", r.memory_bytes},
+                    {"first", loss_json(r.train.first)},
+                    {"last", loss_json(r.train.last)},
+                    {"before", before},
+                    {"after", after}};
+  write_json(o.common, result);
+  if (!after.is_null()) keep_beside(o.out, "farthing.distill.json", result, *progress);
 }
 
 void add_text_options(VerbOptions& verb, Options& o) {
@@ -89,6 +126,13 @@ void add_text_options(VerbOptions& verb, Options& o) {
   verb.add_option("--length", o.distill.data.length, "Tokens a sample")->show_default();
   verb.add_option("--seed", o.distill.data.seed, "Seed of text, order and new weights")
       ->show_default();
+  verb.add_option("--eval-text", o.held_out.texts,
+                  "Text held out: measure the student against its teacher on it before and after, "
+                  "and keep that for the report; may be given several times");
+  verb.add_option("--windows", o.held_out.windows,
+                  "At most so many windows of --length tokens of each held-out text (0: all)")
+      ->show_default()
+      ->not_negative();
 }
 
 void add_loss_options(VerbOptions& verb, Options& o) {

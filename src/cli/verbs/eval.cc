@@ -4,6 +4,7 @@
 
 #include "cli/beside.h"
 #include "cli/common.h"
+#include "cli/model_quality.h"
 #include "cli/verbs.h"
 #include "core/error.h"
 #include "core/text.h"
@@ -27,20 +28,6 @@ std::int64_t peak_rss_bytes() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return std::int64_t{usage.ru_maxrss} * 1024;
-}
-
-// The activation modes that the model's linears run in, "int8" or "bf16+int8".
-std::string modes_of(model::Model& model) {
-  std::vector<std::string_view> names;
-  const auto add = [&](const model::LinearGroup& group) {
-    for (const auto& linear : group.parts()) {
-      const auto name = activation_name(linear.activations().mode);
-      if (std::ranges::find(names, name) == names.end()) names.push_back(name);
-    }
-  };
-  const auto& block = model.blocks().block(0);
-  add(block.qkv), add(block.o), add(block.mlp.gate_up), add(block.mlp.down);
-  return join(names, "+");
 }
 
 void print_text(const Common& common, const evaluate::EvalText& text,
