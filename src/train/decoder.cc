@@ -11,8 +11,6 @@
 namespace farthing::train {
 namespace {
 
-constexpr std::int64_t kSlab = 128;  // rows whose logits are in memory at once
-
 bool all_finite(MatrixView<const float> m) {
   for (std::int64_t r = 0; r < m.rows; ++r)
     for (std::int64_t c = 0; c < m.cols; ++c)
@@ -45,6 +43,11 @@ std::vector<std::int64_t> position_rows(const TrainingBatch& batch, std::int64_t
 }
 
 }  // namespace
+
+std::int64_t logit_rows(std::int64_t vocabulary) {
+  constexpr std::int64_t kLogits = std::int64_t{2} << 20;
+  return std::clamp<std::int64_t>(kLogits / vocabulary, 128, 1024);
+}
 
 Decoder::Decoder(Runtime& runtime, const model::TensorMap& map, ParameterSet::Use use)
     : runtime_(runtime),
@@ -145,8 +148,9 @@ BatchLoss Decoder::head(const TrainingBatch& batch, Objective& objective, bool t
   if (train) clear(din);
 
   BatchLoss sum;
-  for (std::int64_t first = 0; first < x.rows; first += kSlab) {
-    const std::int64_t count = std::min(kSlab, x.rows - first);
+  const std::int64_t slab = logit_rows(config_.vocab);
+  for (std::int64_t first = 0; first < x.rows; first += slab) {
+    const std::int64_t count = std::min(slab, x.rows - first);
     const auto rows = in.rows_from(first, count);
     const auto logits = logits_.resize(count, w.rows);
     clear(logits);
@@ -193,8 +197,9 @@ BatchLoss Decoder::accumulate(const TrainingBatch& batch, Objective& objective) 
   for (int layer = static_cast<int>(config_.layers) - 1; layer >= 0; --layer) {
     const auto l = static_cast<std::size_t>(layer);
     loss.hidden += objective.hidden(batch, layer, std::as_const(states_[l + 1]).view(), dy);
-    block_.forward(blocks_[l], layer, rows_, std::as_const(states_[l]).view(),
-                   scratch_.resize(rows, config_.hidden));
+    if (layer + 1 < config_.layers)  // of the last one everything is still there
+      block_.forward(blocks_[l], layer, rows_, std::as_const(states_[l]).view(),
+                     scratch_.resize(rows, config_.hidden));
     block_.backward(blocks_[l], layer, rows_, dy);
   }
   embed_gradient(batch, dy);

@@ -43,6 +43,10 @@ struct BatchLoss {
   double total = 0, divergence = 0, labels = 0, hidden = 0;  // sums over rows, times row_weight
 };
 
+// Rows whose logits are in memory at once: many where the vocabulary is small, for then a product
+// with the head takes longer to prepare than to do.
+std::int64_t logit_rows(std::int64_t vocabulary);
+
 class Decoder {
  public:
   // Reads all parameters; the map may go afterwards. Error: bad input, unsupported.

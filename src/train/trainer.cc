@@ -191,7 +191,7 @@ std::uint64_t memory_need(const model::ModelConfig& c, std::int64_t parameters,
   // and MLP keep with its gradient and one turned copy.
   const std::int64_t of_row = (c.layers + 15) * c.hidden + 5 * (c.q_width() + 2 * c.kv_width()) +
                               3 * wide + 2 * c.intermediate;
-  const std::int64_t head = c.vocab * c.embedding_dim + 3 * 128 * c.vocab;
+  const std::int64_t head = c.vocab * c.embedding_dim + 3 * logit_rows(c.vocab) * c.vocab;
   return static_cast<std::uint64_t>(numbers_each * parameters + rows * of_row + head) *
          sizeof(float);
 }
