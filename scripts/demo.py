@@ -11,16 +11,21 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FARTHING = ROOT / "build/release/bin/farthing"
-MODEL = ROOT / "models/demo/books-llama-8m"
+TEACHER = ROOT / "models/demo/books-llama-8m"
+STUDENT = ROOT / "models/demo/books-llama-7m"
 TEXT = ROOT / "models/demo/voyage-of-the-beagle.txt"
-WINDOWS, CONTEXT = 40, 256
-SCHEMES = [  # name, what to compress with; None is the checkpoint itself
-    ("bf16", None),
-    ("w8g32", ["--scheme", "w8g32"]),
-    ("w4g32", ["--scheme", "w4g32"]),
-    ("w4g64", ["--scheme", "w4g64"]),
-    ("w4g64-asym hqq", ["--scheme", "w4g64-asym", "--method", "hqq"]),
-    ("w3g32", ["--scheme", "w3g32"]),
+WINDOWS, CONTEXT = 24, 256
+PRUNE = ["--scheme", "bf16", "--method", "drop-layers", "--sparsity", "0.25", "--samples", "16", "--length", "256"]
+ROWS = [  # name, checkpoint, what to compress it with; None: as it is
+    ("teacher", TEACHER, None),
+    ("  w8g32", TEACHER, ["--scheme", "w8g32"]),
+    ("  w4g32", TEACHER, ["--scheme", "w4g32"]),
+    ("  w4g64-asym hqq", TEACHER, ["--scheme", "w4g64-asym", "--method", "hqq"]),
+    ("  w3g32", TEACHER, ["--scheme", "w3g32"]),
+    ("pruned", TEACHER, PRUNE),
+    ("student", STUDENT, None),
+    ("  w8g32", STUDENT, ["--scheme", "w8g32"]),
+    ("  w4g32", STUDENT, ["--scheme", "w4g32"]),
 ]
 
 NEXT = """
@@ -49,29 +54,39 @@ def measured(verb, *arguments):
 
 def show_writing():
     prompt = "It was a dark and stormy night"
-    print(f"\nThe model writes ({MODEL.relative_to(ROOT)}, 8.4 million parameters, BF16):\n\n  {prompt}", end="", flush=True)
-    farthing("generate", MODEL, "--prompt", prompt, "--max-tokens", 90, "--temperature", 0.8, "--top-p", 0.9, "--seed", 7, "--quiet", capture=False)
+    print(f"\nThe model writes ({TEACHER.relative_to(ROOT)}, 8.4 million parameters, BF16):\n\n  {prompt}", end="", flush=True)
+    farthing("generate", TEACHER, "--prompt", prompt, "--max-tokens", 90, "--temperature", 0.8, "--top-p", 0.9, "--seed", 7, "--quiet", capture=False)
+
+
+def made(folder, number, checkpoint, options):
+    """The row's model in a folder of ours: results are kept beside a model, and the checkout stays as it is."""
+    model = folder / str(number)
+    if options:
+        farthing("compress", checkpoint, model, *options, "--quiet")
+    else:
+        shutil.copytree(checkpoint, model)
+    return model
+
+
+def show_row(name, model):
+    arguments = ["--text", TEXT, "--context", CONTEXT]
+    alone = measured("eval", model, *arguments, "--windows", 4)
+    text = measured("eval", model, *arguments, "--windows", WINDOWS, "--reference", TEACHER)["texts"][TEXT.name]
+    bench = measured("bench", model, "--prompt", 128, "--generate", 64, "--repeats", 5)
+    prefill, decode = (row["tokens_per_s"]["median"] for row in bench["rows"])
+    kld = "reference" if name == "teacher" else f"{text['kld']['mean']:.5f} +- {text['kld']['stderr']:.5f}"
+    print(f"{name:<18}{alone['weights_bytes'] / 1e6:>7.2f}{text['perplexity']:>12.2f}{kld:>20}{100 * text['top1_agreement']:>8.1f} %"
+          f"{decode:>10.0f}{prefill:>9.0f}{alone['peak_rss_bytes'] / 1e6:>9.0f}", flush=True)
 
 
 def show_table(folder):
-    print(f"\nCompressed data-free and measured with the kernels that serve: {WINDOWS} windows of {CONTEXT} tokens of\n"
-          f"{TEXT.name}, which the model has not seen; KL divergence and top token against the BF16 checkpoint;\n"
-          "tokens a second written and read (prompt); memory of the evaluation.\n")
-    print(f"{'scheme':<16}{'MB':>7}{'perplexity':>12}{'KL':>20}{'top-1':>9}{'tokens/s':>10}{'prompt':>9}{'peak MB':>9}")
-    for name, options in SCHEMES:
-        model = MODEL
-        if options:
-            model = folder / name.replace(" ", "-")
-            farthing("compress", MODEL, model, *options, "--quiet")
-        arguments = [model, "--text", TEXT, "--context", CONTEXT, "--windows", WINDOWS]
-        alone = measured("eval", *arguments)
-        text = (measured("eval", *arguments, "--reference", MODEL) if options else alone)["texts"][TEXT.name]
-        bench = measured("bench", model, "--prompt", 128, "--generate", 64, "--repeats", 5)
-        prefill, decode = (row["tokens_per_s"]["median"] for row in bench["rows"])
-        kld = f"{text['kld']['mean']:.5f} +- {text['kld']['stderr']:.5f}" if options else "reference"
-        top1 = f"{100 * text['top1_agreement']:.1f} %" if options else ""
-        print(f"{name:<16}{alone['weights_bytes'] / 1e6:>7.2f}{text['perplexity']:>12.3f}{kld:>20}{top1:>9}{decode:>10.0f}{prefill:>9.0f}"
-              f"{alone['peak_rss_bytes'] / 1e6:>9.0f}", flush=True)
+    print(f"\nThat model, the teacher, also rounded to fewer bits without data; pruned of 2 of its 8 layers; and the student,\n"
+          "the pruned model after the teacher taught it, also rounded. Measured with the kernels that serve: "
+          f"{WINDOWS} windows\nof {CONTEXT} tokens of {TEXT.name}, which neither has seen; KL divergence and top token against\n"
+          "the teacher; tokens a second written and read (prompt); memory of the evaluation.\n")
+    print(f"{'model':<18}{'MB':>7}{'perplexity':>12}{'KL':>20}{'top-1':>10}{'tokens/s':>10}{'prompt':>9}{'peak MB':>9}")
+    for number, (name, checkpoint, options) in enumerate(ROWS):
+        show_row(name, made(folder, number, checkpoint, options))
 
 
 def main():

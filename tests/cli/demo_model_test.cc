@@ -1,9 +1,11 @@
-// The demo model against what transformers computes with it
-// (models/demo/books-llama-8m/expected.json).
+// The demo models against what transformers computes with them (expected.json beside each), and the
+// student against where it comes from.
 #include <gmock/gmock.h>
 
 #include <nlohmann/json.hpp>
 
+#include "io/artefact.h"
+#include "io/checkpoint.h"
 #include "run_binary.h"
 #include "tests/io/files.h"
 
@@ -13,23 +15,45 @@ namespace {
 using nlohmann::json;
 const std::string kModel = source_path("models/demo/books-llama-8m");
 const std::string kText = source_path("models/demo/voyage-of-the-beagle.txt");
-const json kExpected = json::parse(read_file(kModel + "/expected.json"));
+const std::string kStudent = source_path("models/demo/books-llama-7m");
 
-TEST(DemoModel, HasThePerplexityOfTheOriginalImplementation) {
-  const Ran ran = run_farthing("eval " + kModel + " --text " + kText +
-                               " --context 256 --windows 100 --bos no --json -");
-  ASSERT_EQ(ran.code, 0) << ran.err;
-  const json text = json::parse(ran.out)["texts"]["voyage-of-the-beagle.txt"];
+// In a folder of the test's own, for eval keeps its results beside a model that Farthing made.
+std::string copied(const std::string& model, const Folder& folder) {
+  const auto to = folder / std::filesystem::path(model).filename().string();
+  std::filesystem::copy(model, to, std::filesystem::copy_options::recursive);
+  return to.string();
+}
+
+json measured(const std::string& model, const std::string& options) {
+  const Ran ran =
+      run_farthing("eval " + model + " --text " + kText + " --context 256 --json - " + options);
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  return ran.code != 0 ? json() : json::parse(ran.out)["texts"]["voyage-of-the-beagle.txt"];
+}
+
+class DemoModels : public ::testing::TestWithParam<std::string> {
+ protected:
+  Folder folder_;
+  std::string model_ = copied(GetParam(), folder_);
+  json expected_ = json::parse(read_file(model_ + "/expected.json"));
+};
+INSTANTIATE_TEST_SUITE_P(Demo, DemoModels, ::testing::Values(kModel, kStudent),
+                         [](const auto& model) {
+                           return model.param == kModel ? "Teacher" : "Student";
+                         });
+
+TEST_P(DemoModels, HasThePerplexityOfTheOriginalImplementation) {
+  const json text = measured(model_, "--windows 100 --bos no");
   EXPECT_EQ(text["tokens"], 25500);
   // The file gives four decimals.
   EXPECT_NEAR(text["perplexity"].get<double>(),
-              kExpected["perplexity"]["books/test.txt"]["perplexity"].get<double>(), 2e-3);
+              expected_["perplexity"]["books/test.txt"]["perplexity"].get<double>(), 2e-3);
 }
 
-TEST(DemoModel, ContinuesPromptsAsTheOriginalImplementationDoes) {
-  for (const json& one : kExpected["greedy"]) {
+TEST_P(DemoModels, ContinuesPromptsAsTheOriginalImplementationDoes) {
+  for (const json& one : expected_["greedy"]) {
     const Ran ran =
-        run_farthing("generate " + kModel + " --greedy --max-tokens 40 --json - --quiet --prompt -",
+        run_farthing("generate " + model_ + " --greedy --max-tokens 40 --json - --quiet --prompt -",
                      one["prompt"].get<std::string>());
     ASSERT_EQ(ran.code, 0) << ran.err;
     const json result = json::parse(ran.out);
@@ -37,6 +61,31 @@ TEST(DemoModel, ContinuesPromptsAsTheOriginalImplementationDoes) {
     EXPECT_EQ(result["ids"], one["greedy_ids"]) << one["prompt"];
     EXPECT_EQ(result["text"], one["text"]);
   }
+}
+
+TEST(DemoStudent, ComesFromThePrunedTeacherAndClosesMostOfWhatThatCost) {
+  const Folder folder;
+  const std::string pruned = (folder / "pruned").string(), student = copied(kStudent, folder);
+  // As tools/make_demo_student.sh does.
+  const Ran ran = run_farthing("compress " + kModel + " " + pruned +
+                               " --scheme bf16 --method drop-layers --sparsity 0.25 --samples 16"
+                               " --length 256 --quiet");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const auto hash = [](const std::string& model) {
+    return io::hash_checkpoint(*io::Checkpoint::open(model));
+  };
+  const json record = json::parse(read_file(student + "/farthing.training.json"));
+  EXPECT_EQ(record["teacher_sha256"], hash(kModel));
+  EXPECT_EQ(record["student_sha256"], hash(pruned));
+  EXPECT_LE(record["tokens_a_step"].get<int>() * record["steps"].get<int>(), 2'000'000);
+  const json before = measured(pruned, "--windows 24 --reference " + kModel),
+             after = measured(student, "--windows 24 --reference " + kModel);
+  const auto perplexity = [](const json& text, const char* key = "perplexity") {
+    return text[key].get<double>();
+  };
+  const double teacher = perplexity(after, "reference_perplexity");
+  EXPECT_GT(perplexity(before) - perplexity(after), 0.5 * (perplexity(before) - teacher));
+  EXPECT_LT(after["kld"]["mean"].get<double>(), 0.5 * before["kld"]["mean"].get<double>());
 }
 
 TEST(DemoModel, GeneratesTheSameWithOneThreadAndInSmallChunks) {
