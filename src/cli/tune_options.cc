@@ -12,7 +12,8 @@ void add_study_options(VerbOptions& verb, StudyArguments& a) {
   a.caches = defaults.caches;
   verb.add_option("--schemes", a.schemes,
                   "Schemes to choose from, each as it is or with an activation mode, as in "
-                  "w4g64:int16; \"keep\" is always one")
+                  "w4g64:int16, and a method of its own, as in w4g64@rtn, w8a8@smooth=0.5 or "
+                  "w8g64@wanda=2:4 (docs/tune.md); \"keep\" is always one")
       ->show_default();
   verb.add_option("--caches", a.caches,
                   "Types of the key-value cache to choose from; \"\": the cache is left out")
@@ -54,6 +55,8 @@ tune::StudyOptions study_options(const StudyArguments& a) {
   o.schemes = a.schemes;
   o.caches = a.caches;
   o.text = {.paths = a.texts, .context = a.context, .windows = a.windows};
+  o.tasks = a.tasks;
+  o.task_limit = a.task_limit;
   o.probe_tokens = a.probe_tokens;
   o.plan.portable = a.portable;
   if (!a.preset.empty()) {

@@ -8,8 +8,9 @@ namespace farthing::cli {
 
 struct StudyArguments {
   std::string model, method, preset;
-  std::vector<std::string> texts, calibration;
-  std::int64_t context = 0, windows = 16, probe_tokens = 1024, samples = 0, seed = -1;
+  std::vector<std::string> texts, calibration, tasks;
+  std::int64_t context = 0, windows = 16, probe_tokens = 1024, samples = 0, seed = -1,
+               task_limit = 0;
   std::string schemes, caches, cache_directory;
   bool no_cache = false, portable = false;
 };

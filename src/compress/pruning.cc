@@ -8,7 +8,6 @@
 #include "core/random.h"
 #include "core/text.h"
 #include "formats/format.h"
-#include "io/name_pattern.h"
 
 namespace farthing::compress {
 namespace {
@@ -63,7 +62,7 @@ PruningOptions read_pruning_options(const Setting& settings, std::string_view st
   };
   number("outlier_mean", options.ratios.mean, 1, 1000);
   number("outlier_spread", options.ratios.spread, 0, 0.5);
-  if (const Setting* match = settings.find("match")) options.match = text_of(*match, "match");
+  if (const Setting* match = settings.find("match")) options.match = Matches(*match);
   if (options.ratios.use && options.sparsity.is_pattern())
     bad_input(
         "{}: ratios: owl of {} gives each layer its own share, and {} is one pattern for all; give "
@@ -85,9 +84,8 @@ void choose_pruned(Runtime& runtime, const Sparsity& sparsity, Compare compare,
 }
 
 void PruningStep::prepare(Plan& plan) {
-  const io::NamePattern pattern(options_.match.empty() ? "re:.*" : options_.match, options_.where);
   for (PlannedUnit& unit : plan.units) {
-    if (!can_be_pruned(unit) || !pattern.matches(unit.base)) continue;
+    if (!can_be_pruned(unit) || !options_.match.has(unit.base)) continue;
     check_pattern(options_.sparsity, unit.shape.cols, unit.base);
     unit.keep = false;
     unit.keep_zeros = true;
@@ -96,7 +94,7 @@ void PruningStep::prepare(Plan& plan) {
   std::sort(bases_.begin(), bases_.end());
   if (bases_.empty())
     bad_input("{}: match {} of {} is for no linear of a block", options_.where,
-              printable(options_.match), name_);
+              options_.match.text(), name_);
 }
 
 void PruningStep::survey(const Survey& survey, Plan& plan) {

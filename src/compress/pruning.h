@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "compress/matches.h"
 #include "compress/sparsity.h"
 #include "compress/step.h"
 #include "compress/sweep.h"
@@ -23,7 +24,7 @@ struct PruningOptions {
   Sparsity sparsity = {.ratio = 0.5};
   Compare compare = Compare::kRow;
   OutlierRatios ratios;
-  std::string match;  // "re:..." or a name; "": all linears of blocks but routers
+  Matches match;  // of the linears of blocks but routers
   std::string where;
 };
 inline constexpr std::string_view kPruningKeys[] = {"sparsity",     "ratios",         "compare",

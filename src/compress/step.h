@@ -98,12 +98,16 @@ struct StepRow {
   std::string_view name, summary;
   std::span<const std::string_view> keys;  // of its options
   bool rounds = false;
+  // It rounds each matrix by itself: with the option "match" those alone, behind another step that
+  // rounds all.
+  bool can_match = false;
   std::unique_ptr<Step> (*make)(const Setting& options);  // Error: bad input
 };
 std::span<const StepRow> step_table();
 
-// The recipe's steps; a recipe that rounds nothing gets the default, rtn, at its end. Error: bad
-// input for an unknown step or option (names the nearest) and for two steps that round.
+// The recipe's steps; a recipe that rounds nothing gets the default, rtn, at its end (before the
+// steps that round some matrices alone). Error: bad input for an unknown step or option (names the
+// nearest) and for two steps that round the same.
 std::vector<std::unique_ptr<Step>> make_steps(Recipe& recipe);
 
 // --method: names joined by "+", and the steps they are short for. Error: usage, lists what is

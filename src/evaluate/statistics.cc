@@ -22,6 +22,12 @@ Interval interval_of(Estimate e) {
   return {e.value - k95 * e.stderr_of_value, e.value + k95 * e.stderr_of_value};
 }
 
+Interval paired_change_interval(std::int64_t lost, std::int64_t gained, std::int64_t documents) {
+  const double n = static_cast<double>(documents) + 2, change = static_cast<double>(gained - lost),
+               changed = static_cast<double>(gained + lost) + 1;
+  return interval_of({change / n, std::sqrt(changed - change * change / n) / n});
+}
+
 double mcnemar_p(std::int64_t lost, std::int64_t gained) {
   const std::int64_t changed = lost + gained, fewer = std::min(lost, gained);
   const auto n = static_cast<double>(changed);

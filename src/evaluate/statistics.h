@@ -19,6 +19,11 @@ struct Interval {
 };
 Interval interval_of(Estimate estimate);
 
+// The 95 % interval of the change of accuracy, (gained - lost) / documents, of two models on the
+// same documents: Wald's, with half a document more in each of the four cells (Agresti and Min,
+// Statistics in Medicine 24, 2005), which keeps its width where nothing changed.
+Interval paired_change_interval(std::int64_t lost, std::int64_t gained, std::int64_t documents);
+
 // Two-sided exact p-value of McNemar's test (Psychometrika 12, 1947): `lost` items only the first
 // model has right, `gained` only the second; under the null hypothesis each is as likely. 1 when
 // nothing changed.

@@ -27,7 +27,8 @@ std::optional<double> floor_of(const Json& json, std::string_view key, double mo
 
 }  // namespace
 
-std::vector<FloorCheck> check_floors(const Floors& floors, const evaluate::TextResult& result) {
+std::vector<FloorCheck> check_floors(const Floors& floors, const evaluate::TextResult& result,
+                                     const std::vector<TaskChange>& tasks) {
   const auto& against = *result.against;
   std::vector<FloorCheck> checks;
   if (floors.max_kld) {
@@ -55,6 +56,15 @@ std::vector<FloorCheck> check_floors(const Floors& floors, const evaluate::TextR
     c.room = changed > 0 ? std::pow((1 - c.limit) / changed, 2) : kMostRoom;
     checks.push_back(std::move(c));
   }
+  for (const TaskChange& task : tasks) {
+    if (!floors.max_task_drop) break;
+    FloorCheck c{.name = "task_drop", .task = task.name, .limit = *floors.max_task_drop};
+    c.value = task.drop();
+    c.worst = task.worst_drop();
+    c.holds = c.worst <= c.limit;
+    c.room = task_room(task, c.limit);
+    checks.push_back(std::move(c));
+  }
   return checks;
 }
 
@@ -63,9 +73,23 @@ bool all_hold(const std::vector<FloorCheck>& checks) {
 }
 
 std::string check_text(const FloorCheck& c) {
-  return fmt::format("{} {:.5f}, at 95 % {} {:.5f}, floor {:.5f}: {}", c.name, c.value,
+  const std::string name = c.task.empty() ? c.name : c.name + " of " + printable(c.task, 60);
+  return fmt::format("{} {:.5f}, at 95 % {} {:.5f}, floor {:.5f}: {}", name, c.value,
                      c.name == "top1_agreement" ? "at least" : "at most", c.worst, c.limit,
                      c.holds ? "holds" : "does not hold");
+}
+
+Json checks_json(const std::vector<FloorCheck>& checks) {
+  Json rows = Json::array();
+  for (const FloorCheck& check : checks) {
+    rows.push_back({{"name", check.name},
+                    {"limit", check.limit},
+                    {"value", check.value},
+                    {"worst", check.worst},
+                    {"holds", check.holds}});
+    if (!check.task.empty()) rows.back()["task"] = check.task;
+  }
+  return rows;
 }
 
 Json quality_json(const evaluate::TextResult& r) {
@@ -86,25 +110,28 @@ Json quality_json(const evaluate::TextResult& r) {
 }
 
 Json contract_json(const ContractFacts& facts, const evaluate::EvalText& text,
-                   const evaluate::TextResult& result) {
+                   const evaluate::TextResult& result, const std::vector<TaskChange>& tasks) {
   Json floor = Json::object();
   if (facts.floors.max_kld) floor["max_kld"] = *facts.floors.max_kld;
   if (facts.floors.max_perplexity_increase)
     floor["max_perplexity_increase"] = *facts.floors.max_perplexity_increase;
   if (facts.floors.min_top1) floor["min_top1"] = *facts.floors.min_top1;
-  return {{"floor", std::move(floor)},
-          {"confidence", 0.95},
-          {"reference_sha256", facts.source_sha256},
-          {"text",
-           {{"name", text.name},
-            {"sha256", text.sha256},
-            {"context", text.options.context},
-            {"windows", text.windows.size()},
-            {"convention", evaluate::convention_name(text.options.convention)},
-            {"bos", text.has_bos}}},
-          {"kv", facts.kv},
-          {"isa", facts.isa},
-          {"proven", quality_json(result)}};
+  if (facts.floors.max_task_drop) floor["max_task_drop"] = *facts.floors.max_task_drop;
+  Json json = {{"floor", std::move(floor)},
+               {"confidence", 0.95},
+               {"reference_sha256", facts.source_sha256},
+               {"text",
+                {{"name", text.name},
+                 {"sha256", text.sha256},
+                 {"context", text.options.context},
+                 {"windows", text.windows.size()},
+                 {"convention", evaluate::convention_name(text.options.convention)},
+                 {"bos", text.has_bos}}},
+               {"kv", facts.kv},
+               {"isa", facts.isa},
+               {"proven", quality_json(result)}};
+  if (!tasks.empty()) json["tasks"] = task_changes_json(tasks);
+  return json;
 }
 
 void write_contract(const std::string& artefact, const Json& contract) {
@@ -124,6 +151,10 @@ Contract parse_contract(const Json& json, std::string_view where) {
   contract.floors.max_kld = floor_of(*floor, "max_kld", 1e6, where);
   contract.floors.max_perplexity_increase = floor_of(*floor, "max_perplexity_increase", 1e6, where);
   contract.floors.min_top1 = floor_of(*floor, "min_top1", 1, where);
+  contract.floors.max_task_drop = floor_of(*floor, "max_task_drop", 1, where);
+  contract.tasks = parse_contract_tasks(json, where);
+  if (contract.floors.max_task_drop && contract.tasks.empty())
+    bad_input("{}: the contract has a floor on tasks and names none", where);
   contract.source_sha256 = json_text(json, "reference_sha256", where);
   contract.text_name = json_text(*text, "name", where);
   contract.text_sha256 = json_text(*text, "sha256", where);

@@ -10,23 +10,32 @@
 #include "core/random.h"
 #include "formats/format.h"
 #include "io/durable_file.h"
-#include "kernels/linear.h"
+#include "model/weights.h"
 
 namespace farthing::tune {
 namespace {
 
 constexpr JsonLimits kLimits{.bytes = 8u << 20, .depth = 4, .values = 200'000};
 constexpr double kBeyondCaches = 96e6;   // bytes that no last cache keeps
-constexpr double kLeastSeconds = 0.012;  // of one repeat's passes together
-constexpr int kRepeats = 7;
+constexpr double kSampleSeconds = 2e-4;  // of passes that are timed together, at least
+constexpr double kSeconds = 0.06;        // of all samples
+constexpr int kLeastSamples = 7;
 
-QuantizedTensor random_weights(Runtime& runtime, Shape shape, const WeightScheme& scheme) {
+QuantizedTensor random_weights(Runtime& runtime, const LinearKind& kind) {
   constexpr std::int64_t kRows = 64;  // of a height that every format takes; repeated
-  QuantizedTensor tensor = allocate_tensor(shape, scheme);
+  const Shape shape = kind.shape;
+  QuantizedTensor tensor = allocate_tensor(shape, kind.weights);
   Matrix<float> rows(kRows, shape.cols);
   Random random(3);
-  for (std::int64_t r = 0; r < kRows; ++r)
-    for (float& x : rows.view().row(r)) x = static_cast<float>(random.uniform() - 0.5);
+  std::vector<std::uint8_t> pruned(static_cast<std::size_t>(shape.cols));
+  for (std::int64_t r = 0; r < kRows; ++r) {
+    const auto row = rows.view().row(r);
+    for (float& x : row) x = static_cast<float>(random.uniform() - 0.5);
+    if (!kind.sparsity) continue;
+    compress::choose_pruned(*kind.sparsity, row, pruned);  // they are as good as scores
+    for (std::size_t j = 0; j < row.size(); ++j)
+      if (pruned[j] != 0) row[j] = 0;
+  }
   runtime.parallel(shape.rows, kRows, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; r += kRows)
       tensor.format->quantize(tensor, r, rows.view().rows_from(0, std::min(kRows, end - r)),
@@ -35,27 +44,35 @@ QuantizedTensor random_weights(Runtime& runtime, Shape shape, const WeightScheme
   return tensor;
 }
 
-// The least time of some repeats: what disturbs a repeat only ever adds.
+// The least time of many short samples: what disturbs a sample only ever adds, and a short one fits
+// between two disturbances on a machine that others use too.
 template <class Body>
-double least_seconds(std::int64_t inner, Body body) {
-  double least = 0;
-  for (int repeat = 0; repeat < kRepeats; ++repeat) {
-    const auto start = bench::Clock::now();
+double least_seconds(Body body) {
+  body();  // fills the caches, makes the threads
+  auto start = bench::Clock::now();
+  body();
+  const double once = std::max(bench::seconds_since(start), 1e-8);
+  const auto inner = static_cast<std::int64_t>(std::clamp(kSampleSeconds / once, 1.0, 1e5));
+  double least = once;
+  const auto first = bench::Clock::now();
+  for (int sample = 0; sample < kLeastSamples || bench::seconds_since(first) < kSeconds; ++sample) {
+    start = bench::Clock::now();
     for (std::int64_t i = 0; i < inner; ++i) body();
-    const double seconds = bench::seconds_since(start) / static_cast<double>(inner);
-    if (repeat == 0 || seconds < least) least = seconds;
+    least = std::min(least, bench::seconds_since(start) / static_cast<double>(inner));
   }
   return least;
 }
 
-LinearCost measure(Runtime& runtime, Shape shape, const WeightScheme& weights,
-                   const ActivationScheme& activations, std::int64_t tokens, double around) {
-  const QuantizedTensor tensor = random_weights(runtime, shape, weights);
+LinearCost measure(Runtime& runtime, const LinearKind& kind, std::int64_t tokens, double around) {
+  const QuantizedTensor tensor = random_weights(runtime, kind);
+  const Shape shape = kind.shape;
   const kernels::LinearSource source{.weight = &tensor, .bias = {}, .row_order = {}};
-  std::vector<kernels::Linear> copies;
+  std::vector<model::LinearGroup> copies;
   double bytes = 0;
   do {
-    copies.push_back(kernels::Linear::pack(runtime, {&source, 1}, activations));
+    copies.emplace_back().add(
+        kernels::Linear::pack(runtime, {&source, 1}, kind.activations), {},
+        std::vector<float>(kind.multiplied ? static_cast<std::size_t>(shape.cols) : 0, 1.0f));
     bytes += static_cast<double>(copies.back().bytes());
   } while (bytes + static_cast<double>(copies[0].bytes()) <= std::min(around, kBeyondCaches));
   Matrix<float> x(tokens, shape.cols), y(tokens, shape.rows);
@@ -63,22 +80,18 @@ LinearCost measure(Runtime& runtime, Shape shape, const WeightScheme& weights,
   for (std::int64_t r = 0; r < tokens; ++r)
     for (float& value : x.view().row(r)) value = static_cast<float>(random.uniform() - 0.5);
   kernels::Activations inputs;
+  inputs.assign(std::as_const(x).view());
   const auto pass = [&](bool fresh) {
-    for (const kernels::Linear& linear : copies) {
+    for (const model::LinearGroup& linear : copies) {
       if (fresh) inputs.assign(std::as_const(x).view());
       linear.apply(runtime, inputs, y.view());
     }
   };
-  const auto start = bench::Clock::now();
-  pass(true);
-  const double once = std::max(bench::seconds_since(start), 1e-7);
-  const auto inner = static_cast<std::int64_t>(std::clamp(kLeastSeconds / once, 1.0, 1e5));
   const auto count = static_cast<double>(copies.size());
   LinearCost cost;
   cost.bytes = static_cast<double>(copies[0].bytes());
-  cost.seconds = least_seconds(inner, [&] { pass(false); }) / count;
-  cost.prepare_seconds =
-      std::max(0.0, least_seconds(inner, [&] { pass(true); }) / count - cost.seconds);
+  cost.seconds = least_seconds([&] { pass(false); }) / count;
+  cost.prepare_seconds = std::max(0.0, least_seconds([&] { pass(true); }) / count - cost.seconds);
   return cost;
 }
 
@@ -117,26 +130,27 @@ CostModel::CostModel(Runtime& runtime, std::string path)
   }
 }
 
-const LinearCost& CostModel::linear(Shape shape, const WeightScheme& weights,
-                                    const ActivationScheme& activations, std::int64_t tokens,
-                                    double around) {
+const LinearCost& CostModel::linear(const LinearKind& kind, std::int64_t tokens, double around) {
   // Powers of two tell apart what a cache holds and what it does not.
   const int power = static_cast<int>(std::lround(std::log2(std::max(around, 1.0))));
+  const ActivationScheme& inputs = kind.activations;
   const std::string name = fmt::format(
-      "{}x{} {} {} {} {} tokens in 2^{}", shape.rows, shape.cols, scheme_name(weights),
-      activation_name(activations.mode),
-      activations.strategy == Strategy::kGroup ? activations.group_size : 0, tokens, power);
+      "{}x{} {} {} {}{}{} {} tokens in 2^{}", kind.shape.rows, kind.shape.cols,
+      scheme_name(kind.weights), activation_name(inputs.mode),
+      inputs.strategy == Strategy::kGroup ? inputs.group_size : 0,
+      kind.multiplied ? " multiplied" : "",
+      kind.sparsity ? " sparse " + compress::sparsity_text(*kind.sparsity) : "", tokens, power);
   const auto found = known_.find(name);
   if (found != known_.end()) return found->second;
   dirty_ = true;
-  return known_[name] = measure(runtime_, shape, weights, activations, tokens, around);
+  return known_[name] = measure(runtime_, kind, tokens, around);
 }
 
 double CostModel::start_seconds() {
   const auto found = known_.find("start");
   if (found != known_.end()) return found->second.seconds;
-  const double seconds = least_seconds(
-      2000, [&] { runtime_.parallel_shares(64, 1, [](std::int64_t, std::int64_t) {}); });
+  const double seconds =
+      least_seconds([&] { runtime_.parallel_shares(64, 1, [](std::int64_t, std::int64_t) {}); });
   dirty_ = true;
   known_["start"] = {.seconds = seconds, .prepare_seconds = 0, .bytes = 0};
   return seconds;

@@ -2,14 +2,14 @@
 
 #include <algorithm>
 
-#include "kernels/linear.h"
+#include "model/weights.h"
 
 namespace farthing::tune {
 namespace {
 
 constexpr std::int64_t kChunk = 256;  // tokens at a time
 
-double squared_distance(Runtime& runtime, const kernels::Linear& a, const kernels::Linear& b,
+double squared_distance(Runtime& runtime, const model::LinearGroup& a, const model::LinearGroup& b,
                         MatrixView<const float> x) {
   kernels::Activations inputs;
   Matrix<float> ya, yb;
@@ -48,9 +48,11 @@ double output_error(Runtime& runtime, const Space& space, RoundedWeights& weight
       const QuantizedTensor original = space.map().load(source);
       const kernels::LinearSource from{.weight = &original, .bias = {}, .row_order = {}};
       const kernels::LinearSource to{.weight = &slices[s], .bias = {}, .row_order = {}};
-      const auto exact =
-          kernels::Linear::pack(runtime, {&from, 1}, resolve_activations(original.scheme, nullptr));
-      const auto rounded = kernels::Linear::pack(runtime, {&to, 1}, *planned.activations);
+      model::LinearGroup exact, rounded;
+      exact.add(kernels::Linear::pack(runtime, {&from, 1},
+                                      resolve_activations(original.scheme, nullptr)));
+      rounded.add(kernels::Linear::pack(runtime, {&to, 1}, *planned.activations), {},
+                  weights.multiplier(member, swap.alternative));
       sum += squared_distance(runtime, exact, rounded, found->second.view());
     }
   }

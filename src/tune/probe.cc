@@ -107,16 +107,6 @@ std::int64_t Probe::positions() const {
   return std::ssize(text_.windows) * (text_.options.context - text_.first_scored);
 }
 
-void Probe::put(const Swap& swap) {
-  for (const std::size_t member : space_.units()[swap.unit].members) {
-    const compress::PlannedUnit& planned = space_.planned(member, swap.alternative);
-    const auto& slices = weights_.at(member, swap.alternative);
-    for (std::size_t s = 0; s < slices.size(); ++s)
-      overlay_.put(planned.base, static_cast<int>(s), borrow_tensor(slices[s]),
-                   planned.activations);
-  }
-}
-
 Shift Probe::measure(std::span<const Swap> swaps) {
   const int layers = static_cast<int>(model_.config().layers);
   int first = layers;   // whose input is the first that may change; -1: the embedding
@@ -133,7 +123,7 @@ Shift Probe::measure(std::span<const Swap> swaps) {
       continue;
     }
     if (space_.alternative(swap).keep) continue;
-    put(swap);
+    weights_.put(swap, overlay_);
     ends |= unit.layer < 0;
     embeds |= unit.layer < 0 && (space_.tied() || unit.kind == "embedding");
     if (unit.layer >= 0) first = std::min(first, unit.layer), changed.insert(unit.layer);

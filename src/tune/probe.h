@@ -42,7 +42,6 @@ class Probe {
   std::int64_t positions() const;
 
  private:
-  void put(const Swap& swap);
   Shift score(model::Model& model, const calibrate::HiddenStates& last);
 
   Runtime& runtime_;

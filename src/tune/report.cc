@@ -39,6 +39,7 @@ Json floors_json(const TuneOptions& options) {
   set("max_kld", options.floors.max_kld);
   set("max_perplexity_increase", options.floors.max_perplexity_increase);
   set("min_top1", options.floors.min_top1);
+  set("max_task_drop", options.floors.max_task_drop);
   set("max_bytes", limit(options.max_bytes));
   set("max_memory", limit(options.max_memory));
   set("max_ms", limit(options.max_ms));
@@ -157,17 +158,12 @@ Json frontier_json(const Space& space, const std::vector<std::pair<Mix, Outcome>
 }
 
 Json candidate_json(const Candidate& c) {
-  Json checks = Json::array();
-  for (const FloorCheck& check : c.checks)
-    checks.push_back({{"name", check.name},
-                      {"limit", check.limit},
-                      {"value", check.value},
-                      {"worst", check.worst},
-                      {"holds", check.holds}});
   return {{"expected", outcome_json(c.expected)},
           {"measured", outcome_json(c.measured)},
+          {"pace", c.pace},
           {"quality", quality_json(c.quality)},
-          {"checks", std::move(checks)},
+          {"tasks", task_changes_json(c.tasks)},
+          {"checks", checks_json(c.checks)},
           {"holds", c.holds}};
 }
 

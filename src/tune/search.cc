@@ -47,6 +47,9 @@ std::string limit_text(const TuneOptions& o) {
 void note_round(const Candidate& c, int round, Progress& progress) {
   for (const FloorCheck& check : c.checks)
     progress.note(fmt::format("round {}: {}", round, check_text(check)));
+  if (std::abs(c.pace - 1) > 0.03)
+    progress.note(
+        fmt::format("round {}: this machine takes {:.2f} times as long as before", round, c.pace));
   progress.note(
       fmt::format("round {}: KL {:.5f} (expected {:.5f}), {:.3f} ms a token (expected {:.3f}), {}",
                   round, c.measured.kld, c.expected.kld, c.measured.ms, c.expected.ms,
@@ -59,8 +62,8 @@ void check_options(const TuneOptions& o) {
   const bool limits = o.max_bytes < kNoLimit || o.max_memory < kNoLimit || o.max_ms < kNoLimit;
   if (!o.floors.any() && !limits)
     usage_error(
-        "tune needs a floor (--max-kld, --max-perplexity-increase, --min-top1) or a limit "
-        "(--max-bytes, --max-memory, --max-ms)");
+        "tune needs a floor (--max-kld, --max-perplexity-increase, --min-top1, --max-task-drop) or "
+        "a limit (--max-bytes, --max-memory, --max-ms)");
   const auto positive = [](std::optional<double> value, std::string_view name) {
     if (value && !(*value > 0 && std::isfinite(*value)))
       usage_error("{} must be above 0; got {}", name, *value);
@@ -70,6 +73,10 @@ void check_options(const TuneOptions& o) {
   positive(o.floors.min_top1, "--min-top1");
   if (o.floors.min_top1 && *o.floors.min_top1 >= 1)
     usage_error("--min-top1 must be below 1, which no rounding keeps; got {}", *o.floors.min_top1);
+  positive(o.floors.max_task_drop, "--max-task-drop");
+  if (o.floors.max_task_drop && *o.floors.max_task_drop >= 1)
+    usage_error("--max-task-drop must be below 1, a share of the documents; got {}",
+                *o.floors.max_task_drop);
   if (!(o.max_bytes > 0 && o.max_memory > 0 && o.max_ms > 0))
     usage_error("--max-bytes, --max-memory and --max-ms must be above 0");
 }
@@ -83,37 +90,60 @@ Search::Search(Study& study, CostModel& costs, TuneOptions options)
   for (std::size_t u = 0; u < study.space->units().size(); ++u)
     units += static_cast<double>(study.space->bytes({u, 0}));
   other_bytes_ = std::max(0.0, stored_bytes(study.checkpoint) - units);
-  measure_rest();
+  measure_wholes();
 }
 
-// What a pass takes beyond its linears: a whole model runs with the fastest alternative everywhere.
-void Search::measure_rest() {
+// The fastest alternative of weights everywhere, or the slowest that compresses.
+Mix Search::uniform_extreme(bool slowest) const {
   const Space& space = *study_.space;
   Mix mix(space.units().size(), 0);
-  for (std::size_t u = 0; u < mix.size(); ++u)
-    for (const std::size_t a : offered(space, u))
-      if (!space.units()[u].is_cache() && times_.seconds({u, a}) < times_.seconds({u, mix[u]}))
-        mix[u] = a;
-  io::OverlayCheckpoint overlay(study_.checkpoint);
   for (std::size_t u = 0; u < mix.size(); ++u) {
-    if (space.units()[u].is_cache() || mix[u] == 0) continue;
-    for (const std::size_t member : space.units()[u].members) {
-      const auto& slices = study_.weights->at(member, mix[u]);
-      for (std::size_t s = 0; s < slices.size(); ++s)
-        overlay.put(space.planned(member, mix[u]).base, static_cast<int>(s),
-                    borrow_tensor(slices[s]), space.planned(member, mix[u]).activations);
+    if (space.units()[u].is_cache()) continue;
+    for (const std::size_t a : offered(space, u)) {
+      const double own = times_.seconds({u, a}), best = times_.seconds({u, mix[u]});
+      if (slowest ? a > 0 && (mix[u] == 0 || own > best) : own < best) mix[u] = a;
     }
   }
-  const auto model = model::Model::load(study_.runtime, overlay);
-  const bool has_cache = space.units().back().is_cache();
-  const std::size_t caches =
-      has_cache ? space.alternatives(space.units().back()).size() : std::size_t{1};
-  for (std::size_t c = 0; c < caches; ++c) {
-    if (study_.progress.cancelled()) throw Error(Fault::kInterrupted, "interrupted");
-    const auto kv =
-        has_cache ? *space.alternative({space.units().size() - 1, c}).kv : kernels::KvType::kF16;
-    times_.set_rest(mix, c, time_model(study_.runtime, *model, kv, options_.workload));
+  return mix;
+}
+
+void Search::assemble(const Mix& mix, io::OverlayCheckpoint& to) const {
+  const Space& space = *study_.space;
+  for (std::size_t u = 0; u < mix.size(); ++u) {
+    if (space.units()[u].is_cache() || mix[u] == 0) continue;
+    study_.weights->put({u, mix[u]}, to);
   }
+}
+
+kernels::KvType Search::cache_of(const Mix& mix) const {
+  const Space& space = *study_.space;
+  if (!space.units().back().is_cache()) return kernels::KvType::kF16;
+  return *space.alternative({mix.size() - 1, mix.back()}).kv;
+}
+
+// What a pass takes beyond its linears, and what linears take together: the fastest mix runs with
+// each type of cache, and the slowest beside it.
+void Search::measure_wholes() {
+  const Space& space = *study_.space;
+  Mix quick = uniform_extreme(false), slow = uniform_extreme(true);
+  yardstick_ = std::make_unique<Yardstick>(study_.checkpoint);
+  assemble(quick, yardstick_->overlay);
+  yardstick_->model = model::Model::load(study_.runtime, yardstick_->overlay);
+  io::OverlayCheckpoint other(study_.checkpoint);
+  assemble(slow, other);
+  const auto slow_model = model::Model::load(study_.runtime, other);
+  const std::size_t caches =
+      space.units().back().is_cache() ? space.alternatives(space.units().back()).size() : 1;
+  std::vector<TimedModel> models;
+  for (std::size_t c = 0; c < caches; ++c) {
+    if (space.units().back().is_cache()) quick.back() = c;
+    models.push_back({yardstick_->model.get(), cache_of(quick)});
+  }
+  models.push_back({slow_model.get(), models[0].kv});
+  if (study_.progress.cancelled()) throw Error(Fault::kInterrupted, "interrupted");
+  yardstick_->times = time_models(study_.runtime, models, options_.workload);
+  times_.fit(quick, yardstick_->times[0], slow, yardstick_->times.back());
+  for (std::size_t c = 0; c < caches; ++c) times_.set_rest(quick, c, yardstick_->times[c]);
 }
 
 Problem Search::problem(double loss_limit) const {
@@ -161,6 +191,9 @@ double Search::first_limit() const {
     limit = std::min(limit, std::log1p(*options_.floors.max_perplexity_increase));
   if (options_.floors.min_top1)
     limit = std::min(limit, 2 * std::pow(1 - *options_.floors.min_top1, 2));
+  for (const evaluate::Task& task : study_.tasks)
+    limit =
+        std::min(limit, first_task_limit(std::ssize(task.items), *options_.floors.max_task_drop));
   return limit;
 }
 
@@ -330,6 +363,20 @@ std::unique_ptr<io::Checkpoint> Search::make(const Mix& mix, const std::string& 
   return io::Checkpoint::open(place);
 }
 
+std::vector<TaskChange> Search::measure_tasks(const evaluate::Runner& runner) {
+  const auto run = [&](const evaluate::Runner& of, const evaluate::Task& task) {
+    return evaluate::run_task(study_.runtime, of, *study_.tokenizer, task, study_.progress);
+  };
+  std::vector<TaskChange> changes;
+  for (std::size_t i = 0; i < study_.tasks.size(); ++i) {
+    const evaluate::Task& task = study_.tasks[i];
+    if (reference_tasks_.size() == i)
+      reference_tasks_.push_back(run({study_.model.get(), study_.kv}, task));
+    changes.push_back(task_change(task, reference_tasks_[i], run(runner, task)));
+  }
+  return changes;
+}
+
 Candidate Search::try_mix(const Mix& mix, const std::string& place,
                           const std::string& tool_version) {
   Candidate c;
@@ -338,15 +385,20 @@ Candidate Search::try_mix(const Mix& mix, const std::string& place,
   const auto checkpoint = make(mix, place, tool_version, c.recipe);
   const auto model = model::Model::load(study_.runtime, *checkpoint);
   const bool has_cache = study_.space->units().back().is_cache();
-  const kernels::KvType kv = has_cache ? *study_.space->alternative({mix.size() - 1, mix.back()}).kv
-                                       : kernels::KvType::kF16;
+  const kernels::KvType kv = cache_of(mix);
   const evaluate::Runner runner{model.get(), kv}, reference{study_.model.get(), study_.kv};
   c.quality =
       evaluate::evaluate_text(study_.runtime, runner, &reference, study_.text, study_.progress);
-  c.checks = check_floors(options_.floors, c.quality);
-  const PassTimes times = time_model(study_.runtime, *model, kv, options_.workload);
+  c.tasks = measure_tasks(runner);
+  c.checks = check_floors(options_.floors, c.quality, c.tasks);
+  const TimedModel both[] = {{model.get(), kv}, {yardstick_->model.get(), kv}};
+  const auto times = time_models(study_.runtime, both, options_.workload);
+  c.pace = times[1].request(options_.workload) /
+           yardstick_->times[has_cache ? mix.back() : 0].request(options_.workload);
+  times_.set_pace(c.pace);
+  c.expected = expect(mix);
   c.measured = {.kld = c.quality.against->kld.mean,
-                .ms = 1e3 * times.request(options_.workload) / options_.workload.tokens(),
+                .ms = 1e3 * times[0].request(options_.workload) / options_.workload.tokens(),
                 .bytes = stored_bytes(*checkpoint),
                 .memory = static_cast<double>(model->bytes())};
   if (has_cache) c.measured.memory += times_.memory({mix.size() - 1, mix.back()});
@@ -393,7 +445,7 @@ Search::Found Search::find(const std::string& prefix, const std::string& tool_ve
       case Measure::kLoss:
         return c.measured.kld;
       case Measure::kTime:
-        return c.expected.ms;  // the same model for all: no noise
+        return c.expected.ms / c.pace;  // the same model for all: no noise
       case Measure::kBytes:
         return c.measured.bytes;
       default:

@@ -1,10 +1,12 @@
 // The search: measure, allocate, compress, measure the whole, correct, until the floor holds.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "io/overlay_checkpoint.h"
 #include "tune/allocate.h"
 #include "tune/contract.h"
 #include "tune/study.h"
@@ -35,8 +37,12 @@ struct Candidate {
   Mix mix;
   Outcome expected;
   evaluate::TextResult quality;  // measured on the text of the floor
+  std::vector<TaskChange> tasks;
   std::vector<FloorCheck> checks;
   Outcome measured;
+  // How many times as long as when costs were measured this machine took beside the measurement;
+  // `expected` is for that pace.
+  double pace = 1;
   bool holds = false;
   std::string recipe;
 };
@@ -84,7 +90,10 @@ class Search {
   double other_bytes() const { return other_bytes_; }
 
  private:
-  void measure_rest();
+  Mix uniform_extreme(bool slowest) const;
+  void assemble(const Mix& mix, io::OverlayCheckpoint& to) const;
+  void measure_wholes();
+  std::vector<TaskChange> measure_tasks(const evaluate::Runner& runner);
   Problem problem(double loss_limit) const;
   Mix mix_of(const Problem& problem, const std::vector<std::size_t>& picks) const;
   std::optional<Mix> try_allocate(double loss_limit);
@@ -99,9 +108,21 @@ class Search {
   std::unique_ptr<io::Checkpoint> make(const Mix& mix, const std::string& place,
                                        const std::string& tool_version, std::string& recipe_words);
 
+  kernels::KvType cache_of(const Mix& mix) const;
+
+  // A whole model that stays in memory: what is timed beside it shows the machine's pace.
+  struct Yardstick {
+    explicit Yardstick(const io::Checkpoint& below) : overlay(below) {}
+    io::OverlayCheckpoint overlay;
+    std::unique_ptr<model::Model> model;
+    std::vector<PassTimes> times;  // by type of cache, when costs were measured
+  };
+
   Study& study_;
   TuneOptions options_;
   UnitTimes times_;
+  std::unique_ptr<Yardstick> yardstick_;
+  std::vector<evaluate::TaskResult> reference_tasks_;  // once they were asked for
   Interaction interaction_;
   double other_bytes_ = 0;           // of tensors that are in no unit
   Values tightened_ = {1, 1, 1, 1};  // what is aimed at, as a share of each limit

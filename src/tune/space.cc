@@ -62,8 +62,16 @@ compress::Plan plan_of(const model::TensorMap& map, const Alternative& alternati
   return compress::make_plan(recipe, map, any);
 }
 
-bool same(const PlannedUnit& a, const PlannedUnit& b) {
-  return a.scheme == b.scheme && a.activations == b.activations;
+// The alternative's own steps.
+std::vector<std::unique_ptr<compress::Step>> steps_of(const Alternative& alternative) {
+  if (alternative.steps.empty()) return {};
+  compress::Recipe recipe;
+  recipe.steps = compress::steps_of_method("rtn");  // in the place of what rounds all matrices
+  for (auto& step : matched_steps(alternative.steps, {"re:.*"}))
+    recipe.steps.push_back(std::move(step));
+  auto steps = compress::make_steps(recipe);
+  steps.erase(steps.begin());
+  return steps;
 }
 
 std::uint64_t bytes_of(const PlannedUnit& unit, const io::Checkpoint& checkpoint) {
@@ -81,8 +89,14 @@ std::uint64_t bytes_of(const PlannedUnit& unit, const io::Checkpoint& checkpoint
 Space::Space(const model::TensorMap& map, std::vector<Alternative> weights,
              std::vector<Alternative> caches, const compress::PlanOptions& options)
     : map_(map), weights_(std::move(weights)), caches_(std::move(caches)), options_(options) {
-  for (const Alternative& alternative : weights_)
+  for (const Alternative& alternative : weights_) {
     plans_.push_back(plan_of(map, alternative, options));
+    steps_.push_back(steps_of(alternative));
+    for (const auto& step : steps_.back()) {
+      step->prepare(plans_.back());
+      step->prepare_model(plans_.back(), map);
+    }
+  }
   find_units();
   for (std::size_t u = 0; u < units_.size(); ++u) {
     offered_.emplace_back();
@@ -119,12 +133,21 @@ void Space::find_units() {
     units_.push_back({.name = "kv", .kind = "kv", .layer = -1, .weights = 0, .members = {}});
 }
 
+// Outside of the blocks all methods round to nearest.
+bool Space::same_weights(std::size_t member, std::size_t a, std::size_t b) const {
+  const PlannedUnit &one = planned(member, a), &other = planned(member, b);
+  if (one.scheme != other.scheme || one.keep != other.keep || one.multiplied != other.multiplied)
+    return false;
+  return one.unit.layer < 0 || weights_[a].method() == weights_[b].method();
+}
+
 bool Space::is_offered(const Swap& swap) const {
   const Unit& unit = units_[swap.unit];
   if (unit.is_cache() || swap.alternative == 0) return true;
   const auto differs = [&](std::size_t other) {
     return std::ranges::any_of(unit.members, [&](std::size_t member) {
-      return !same(planned(member, swap.alternative), planned(member, other));
+      return !same_weights(member, swap.alternative, other) ||
+             planned(member, swap.alternative).activations != planned(member, other).activations;
     });
   };
   for (std::size_t other = 0; other < swap.alternative; ++other)
@@ -142,6 +165,7 @@ std::uint64_t Space::bytes(const Swap& swap) const {
 }
 
 void apply_mix(const Space& space, const Mix& mix, compress::Recipe& recipe) {
+  std::map<std::size_t, std::vector<std::string>> own;  // by alternative: the matrices
   for (std::size_t u = 0; u < mix.size(); ++u) {
     const Unit& unit = space.units()[u];
     const Alternative& chosen = space.alternative({u, mix[u]});
@@ -150,9 +174,16 @@ void apply_mix(const Space& space, const Mix& mix, compress::Recipe& recipe) {
       continue;
     }
     if (chosen.keep) continue;
-    for (const std::size_t member : unit.members)
-      recipe.layers.push_back(chosen.rule(space.planned(member, 0).base));
+    for (const std::size_t member : unit.members) {
+      const std::string& base = space.planned(member, 0).base;
+      recipe.layers.push_back(chosen.rule(base));
+      if (unit.layer >= 0 && !chosen.steps.empty()) own[mix[u]].push_back(base);
+    }
   }
+  const std::vector<Alternative>& weights = space.alternatives(space.units().front());
+  for (const auto& [alternative, bases] : own)
+    for (auto& step : matched_steps(weights[alternative].steps, bases))
+      recipe.steps.push_back(std::move(step));
 }
 
 }  // namespace farthing::tune

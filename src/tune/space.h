@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "compress/plan.h"
+#include "compress/step.h"
 #include "model/tensor_map.h"
 #include "tune/alternatives.h"
 
@@ -50,6 +53,13 @@ class Space {
   const compress::PlannedUnit& planned(std::size_t member, std::size_t alternative) const {
     return plans_[alternative].units[member];
   }
+  const compress::Plan& plan(std::size_t alternative) const { return plans_[alternative]; }
+  // What happens to a matrix in this alternative besides the recipe's steps.
+  std::span<const std::unique_ptr<compress::Step>> steps(std::size_t alternative) const {
+    return steps_[alternative];
+  }
+  // Whether the weights of two alternatives are the same ones, whatever their activations.
+  bool same_weights(std::size_t member, std::size_t a, std::size_t b) const;
   std::size_t matrices() const { return plans_[0].units.size(); }
   // Bytes in the artefact; 0 for the cache.
   std::uint64_t bytes(const Swap& swap) const;
@@ -63,13 +73,14 @@ class Space {
   std::vector<Alternative> weights_, caches_;
   compress::PlanOptions options_;
   std::vector<compress::Plan> plans_;  // one an alternative of weights, units in equal order
+  std::vector<std::vector<std::unique_ptr<compress::Step>>> steps_;  // of each
   std::vector<Unit> units_;
   std::vector<std::vector<bool>> offered_;
 };
 
 // What a model of the space is, unit by unit: the alternative of each.
 using Mix = std::vector<std::size_t>;
-// The rules of a recipe and the type of the cache that make the mix.
+// The rules and steps of a recipe and the type of the cache that make the mix.
 void apply_mix(const Space& space, const Mix& mix, compress::Recipe& recipe);
 
 }  // namespace farthing::tune

@@ -93,6 +93,17 @@ evaluate::EvalText read_text(const TextOptions& options, const text::Tokenizer& 
   return evaluate::cut_windows(std::move(name), joined, tokenizer, windows);
 }
 
+std::vector<evaluate::Task> read_tasks(const std::vector<std::string>& arguments,
+                                       std::int64_t limit) {
+  std::vector<evaluate::NamedFile> files;
+  for (const std::string& argument : arguments) files.push_back(evaluate::named_file(argument));
+  evaluate::check_names_differ(files, "tasks");
+  std::vector<evaluate::Task> tasks;
+  for (const evaluate::NamedFile& file : files)
+    tasks.push_back(evaluate::read_task(file, {.limit = limit, .shots = 0, .examples = ""}));
+  return tasks;
+}
+
 Study::Study(Runtime& runtime_, const io::Checkpoint& checkpoint_, StudyOptions options_,
              Progress& progress_)
     : runtime(runtime_),
@@ -112,6 +123,7 @@ Study::Study(Runtime& runtime_, const io::Checkpoint& checkpoint_, StudyOptions 
     bad_input("{}: has no tokenizer, so no text can show what a layer costs",
               printable(checkpoint.path(), 400));
   text = read_text(options.text, *tokenizer, config);
+  tasks = read_tasks(options.tasks, options.task_limit);
   probe_text = spread(text, options.probe_tokens);
   check_memory();
   if (wants_data(*space, steps))

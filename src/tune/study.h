@@ -9,6 +9,7 @@
 #include "calibrate/data.h"
 #include "compress/compress.h"
 #include "compress/step.h"
+#include "evaluate/tasks/task.h"
 #include "evaluate/text_windows.h"
 #include "text/tokenizer.h"
 #include "tune/probe.h"
@@ -25,10 +26,16 @@ struct TextOptions {
 evaluate::EvalText read_text(const TextOptions& options, const text::Tokenizer& tokenizer,
                              const model::ModelConfig& config);
 
+// Error: as read_task(); usage for two of one name.
+std::vector<evaluate::Task> read_tasks(const std::vector<std::string>& arguments,
+                                       std::int64_t limit);
+
 struct StudyOptions {
   std::string schemes = "w8g64,w8g64:int8,w6g64,w5g64,w4g32,w4g64,w3g32";
   std::string caches = "fp16,int8,int4";  // "": the cache is no unit of the search
   TextOptions text;
+  std::vector<std::string> tasks;    // files, or NAME=FILE, of the floor on tasks
+  std::int64_t task_limit = 0;       // documents of each; 0: all
   std::int64_t probe_tokens = 1024;  // that a sensitivity is measured on, of the text's windows
   compress::Recipe recipe;           // steps, calibration and seed; its layers are found here
   compress::PlanOptions plan;
@@ -56,7 +63,8 @@ class Study {
   std::unique_ptr<model::Model> model;  // uncompressed
   kernels::KvType kv;                   // of the reference
   std::unique_ptr<text::Tokenizer> tokenizer;
-  evaluate::EvalText text;        // that the floor is held on
+  evaluate::EvalText text;  // that the floor is held on
+  std::vector<evaluate::Task> tasks;
   evaluate::EvalText probe_text;  // some of its windows, spread over it
   std::vector<std::unique_ptr<compress::Step>> steps;
   calibrate::CalibrationData data;

@@ -1,6 +1,7 @@
 #include "tune/workload.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "bench/model_bench.h"
 #include "core/error.h"
@@ -11,8 +12,10 @@ namespace {
 
 constexpr std::int64_t kChunk = 512;  // tokens of a prompt that run together
 constexpr std::int64_t kDecodeContext = 128;
-constexpr int kPassRepeats = 12, kPromptRepeats = 4;  // at least
-constexpr double kPassSeconds = 0.15;                 // that small models repeat for
+constexpr int kPromptRepeats = 4;
+constexpr int kTurn = 5, kLeastTurns = 3, kMostTurns = 100;  // decoded steps; turns of models
+constexpr double kPassSeconds = 0.3;                         // a model, if that is enough turns
+constexpr double kMostStretch = 2.5;
 
 // Linears that read one input lie in one packed matrix when they are alike.
 int sibling_kind(std::string_view kind) {
@@ -52,32 +55,64 @@ Workload find_workload(std::string_view name, std::int64_t batch, std::int64_t m
   return w;
 }
 
-PassTimes time_model(Runtime& runtime, model::Model& model, kernels::KvType kv, const Workload& w) {
-  bench::Driver driver(runtime, model, kv);
-  PassTimes times;
-  if (w.answer > 0) {
-    // In the middle of the answer.
-    const std::int64_t context = std::max<std::int64_t>(1, w.kept + w.prompt + w.answer / 2);
-    bench::Driver::Sequences sequences = driver.open(w.batch, context);
-    int repeats = kPassRepeats;
-    for (int repeat = 0; repeat < repeats; ++repeat) {
-      const double seconds = driver.feed(sequences, 1);
-      if (repeat == 1)
-        repeats = static_cast<int>(
-            std::clamp(kPassSeconds / std::max(seconds, 1e-9), 1.0 * kPassRepeats, 200.0));
-      if (repeat == 1 || (repeat > 1 && seconds < times.decode)) times.decode = seconds;
-      driver.rewind(sequences, context);
-    }
+namespace {
+
+// A model and a sequence in the middle of its answer.
+struct Decoding {
+  Decoding(Runtime& runtime, const TimedModel& of, const Workload& w)
+      : driver(runtime, *of.model, of.kv),
+        context(std::max<std::int64_t>(1, w.kept + w.prompt + w.answer / 2)),
+        sequences(driver.open(w.batch, context)) {}
+  double step() {
+    const double seconds = driver.feed(sequences, 1);
+    driver.rewind(sequences, context);
+    return seconds;
   }
-  if (w.prompt > 0) {
-    const std::int64_t tokens = std::min(w.prompt, kChunk),
-                       before = w.kept + (w.prompt - tokens) / 2;
-    for (int repeat = 0; repeat < kPromptRepeats; ++repeat) {
+  bench::Driver driver;
+  std::int64_t context;
+  bench::Driver::Sequences sequences;
+};
+
+void time_decode(Runtime& runtime, std::span<const TimedModel> models, const Workload& w,
+                 std::vector<PassTimes>& times) {
+  std::vector<std::unique_ptr<Decoding>> running;
+  double once = 0;  // a turn of all
+  for (const TimedModel& model : models) {
+    running.push_back(std::make_unique<Decoding>(runtime, model, w));
+    running.back()->step();
+    times[running.size() - 1].decode = running.back()->step();
+    once += times[running.size() - 1].decode;
+  }
+  const double seconds = kPassSeconds * static_cast<double>(models.size());
+  const auto turns = static_cast<int>(
+      std::clamp(seconds / std::max(once * kTurn, 1e-9), 1.0 * kLeastTurns, 1.0 * kMostTurns));
+  for (int turn = 0; turn < turns; ++turn)
+    for (std::size_t i = 0; i < running.size(); ++i) {
+      running[i]->step();  // its weights come back into the caches
+      for (int repeat = 1; repeat < kTurn; ++repeat)
+        times[i].decode = std::min(times[i].decode, running[i]->step());
+    }
+}
+
+void time_prefill(Runtime& runtime, std::span<const TimedModel> models, const Workload& w,
+                  std::vector<PassTimes>& times) {
+  const std::int64_t tokens = std::min(w.prompt, kChunk), before = w.kept + (w.prompt - tokens) / 2;
+  for (int repeat = 0; repeat < kPromptRepeats; ++repeat)
+    for (std::size_t i = 0; i < models.size(); ++i) {
+      bench::Driver driver(runtime, *models[i].model, models[i].kv);
       bench::Driver::Sequences sequences = driver.open(1, before);
       const double seconds = driver.feed(sequences, tokens) / static_cast<double>(tokens);
-      if (repeat == 0 || seconds < times.prefill) times.prefill = seconds;
+      if (repeat == 0 || seconds < times[i].prefill) times[i].prefill = seconds;
     }
-  }
+}
+
+}  // namespace
+
+std::vector<PassTimes> time_models(Runtime& runtime, std::span<const TimedModel> models,
+                                   const Workload& w) {
+  std::vector<PassTimes> times(models.size());
+  if (w.answer > 0) time_decode(runtime, models, w, times);
+  if (w.prompt > 0) time_prefill(runtime, models, w, times);
   return times;
 }
 
@@ -123,7 +158,13 @@ UnitTimes::Cost UnitTimes::unit_cost(const Swap& swap, CostModel& costs) const {
                              : 1.0;
     const double slices = planned.slices;
     const auto cost_of = [&](std::int64_t tokens) {
-      return costs.linear(planned.shape, planned.scheme, *planned.activations, tokens, around);
+      const LinearKind kind{
+          .shape = planned.shape,
+          .weights = planned.scheme,
+          .activations = *planned.activations,
+          .multiplied = planned.multiplied,
+          .sparsity = planned.keep_zeros ? space_.alternative(swap).sparsity : std::nullopt};
+      return costs.linear(kind, tokens, around);
     };
     const LinearCost one = cost_of(workload_.batch);
     cost.bytes += one.bytes * slices;
@@ -157,7 +198,7 @@ PassTimes UnitTimes::linears(const Mix& mix) const {
         units[u - 1].layer == units[u].layer) {
       const auto& a = space_.planned(units[u].members[0], mix[u]);
       const auto& b = space_.planned(units[u - 1].members[0], mix[u - 1]);
-      shares_input = a.activations == b.activations;
+      shares_input = a.activations == b.activations && !a.multiplied && !b.multiplied;
       if (shares_input && a.scheme == b.scheme) {  // one matrix: started once
         sum.decode -= workload_.answer > 0 ? std::min(start_, cost.apply.decode) : 0;
         sum.prefill -= workload_.prompt > 0 ? std::min(start_ / chunk, cost.apply.prefill) : 0;
@@ -165,7 +206,21 @@ PassTimes UnitTimes::linears(const Mix& mix) const {
     }
     if (!shares_input) sum.decode += cost.prepare.decode, sum.prefill += cost.prepare.prefill;
   }
-  return sum;
+  return {.decode = sum.decode * stretch_.decode, .prefill = sum.prefill * stretch_.prefill};
+}
+
+void UnitTimes::fit(const Mix& quick, const PassTimes& quick_time, const Mix& slow,
+                    const PassTimes& slow_time) {
+  stretch_ = {.decode = 1, .prefill = 1};
+  const PassTimes a = linears(quick), b = linears(slow);
+  const auto stretch = [](double known, double measured, double whole) {
+    // A small difference is mostly noise.
+    if (!(known > 0.1 * whole)) return 1.0;
+    return std::clamp(measured / known, 1 / kMostStretch, kMostStretch);
+  };
+  stretch_ = {
+      .decode = stretch(b.decode - a.decode, slow_time.decode - quick_time.decode, a.decode),
+      .prefill = stretch(b.prefill - a.prefill, slow_time.prefill - quick_time.prefill, a.prefill)};
 }
 
 void UnitTimes::set_rest(const Mix& mix, std::size_t cache, const PassTimes& measured) {
@@ -178,18 +233,19 @@ PassTimes UnitTimes::pass(const Mix& mix) const {
   PassTimes sum = linears(mix);
   const bool has_cache = !mix.empty() && space_.units().back().is_cache();
   const auto rest = rest_.find(has_cache ? mix.back() : 0);
-  if (rest == rest_.end()) return sum;
-  return {.decode = sum.decode + rest->second.decode,
-          .prefill = sum.prefill + rest->second.prefill};
+  if (rest != rest_.end()) sum.decode += rest->second.decode, sum.prefill += rest->second.prefill;
+  return {.decode = sum.decode * pace_, .prefill = sum.prefill * pace_};
 }
 
 double UnitTimes::seconds(const Swap& swap) const {
   if (space_.units()[swap.unit].is_cache()) {
     const auto rest = rest_.find(swap.alternative);
-    return rest == rest_.end() ? 0 : rest->second.request(workload_);
+    return rest == rest_.end() ? 0 : pace_ * rest->second.request(workload_);
   }
   const Cost& cost = costs_[swap.unit][swap.alternative];
-  return cost.apply.request(workload_) + cost.prepare.request(workload_);
+  const PassTimes sum = {.decode = stretch_.decode * (cost.apply.decode + cost.prepare.decode),
+                         .prefill = stretch_.prefill * (cost.apply.prefill + cost.prepare.prefill)};
+  return pace_ * sum.request(workload_);
 }
 
 double UnitTimes::memory(const Swap& swap) const {

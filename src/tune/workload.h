@@ -2,8 +2,10 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "bench/driver.h"
 #include "tune/allocate.h"
@@ -31,19 +33,34 @@ struct PassTimes {
     return decode * static_cast<double>(w.answer) + prefill * static_cast<double>(w.prompt);
   }
 };
-// Runs a model as the workload does, the least of some repeats.
-PassTimes time_model(Runtime& runtime, model::Model& model, kernels::KvType kv, const Workload& w);
+// Runs models as the workload does, in turns, so that what disturbs this machine meets all of them;
+// the least times of each.
+struct TimedModel {
+  model::Model* model;
+  kernels::KvType kv;
+};
+std::vector<PassTimes> time_models(Runtime& runtime, std::span<const TimedModel> models,
+                                   const Workload& w);
 
-// The cost of every unit and alternative for a workload: linears from the cost model; all else of a
-// pass (norms, attention, embedding) is what a whole model takes beyond its linears, measured on
-// one assembled mix with each type of cache, and belongs to the cache's unit.
+// The cost of every unit and alternative for a workload: linears from the cost model, in proportion
+// to how much slower one assembled mix is than another; all else of a pass (norms, attention,
+// embedding) is what a whole mix takes beyond its linears, measured with each type of cache, and
+// belongs to the cache's unit.
 class UnitTimes {
  public:
   UnitTimes(const Space& space, CostModel& costs, const Workload& workload);
 
+  // Two mixes whose wholes were measured with one type of cache: between them the times of linears
+  // are stretched to what they differ by. Before set_rest().
+  void fit(const Mix& quick, const PassTimes& quick_time, const Mix& slow,
+           const PassTimes& slow_time);
   // A mix whose whole was measured, by type of cache; sets what is not linears. Without a cache
   // unit: the one type that runs.
   void set_rest(const Mix& mix, std::size_t cache, const PassTimes& measured);
+  // The machine takes so many times as long as when all this was measured: others use it, or its
+  // clock is lower. Seen on a mix that is measured again.
+  void set_pace(double pace) { pace_ = pace; }
+  double pace() const { return pace_; }
 
   // Seconds of a request.
   double seconds(const Swap& swap) const;
@@ -64,9 +81,10 @@ class UnitTimes {
 
   const Space& space_;
   Workload workload_;
-  double start_ = 0;
-  std::vector<std::vector<Cost>> costs_;   // [unit][alternative]
-  std::map<std::size_t, PassTimes> rest_;  // by alternative of the cache
+  double start_ = 0, pace_ = 1;
+  PassTimes stretch_ = {.decode = 1, .prefill = 1};  // of linears
+  std::vector<std::vector<Cost>> costs_;             // [unit][alternative]
+  std::map<std::size_t, PassTimes> rest_;            // by alternative of the cache
 };
 
 }  // namespace farthing::tune

@@ -64,7 +64,12 @@ TEST(CostModel, MeasuresOnceAndTakesADamagedFileForNone) {
   const std::string path = tiny.dir.path("kept/costs.json");
   const WeightScheme scheme = parse_scheme("w4g32").weights;
   const auto ask = [&](CostModel& costs) {
-    return costs.linear({64, 64}, scheme, resolve_activations(scheme, nullptr), 1, 1e4).seconds;
+    return costs
+        .linear({.shape = {64, 64},
+                 .weights = scheme,
+                 .activations = resolve_activations(scheme, nullptr)},
+                1, 1e4)
+        .seconds;
   };
   double first = 0;
   {

@@ -25,8 +25,9 @@ struct Options {
   Common common;
   StudyArguments study;
   std::string out, use = "decode", minimise = "time", max_bytes, max_memory;
-  double max_kld = 0, max_perplexity = 0, min_top1 = 0, max_ms = 0;
-  bool has_kld = false, has_perplexity = false, has_top1 = false, has_ms = false;
+  double max_kld = 0, max_perplexity = 0, min_top1 = 0, max_ms = 0, max_task_drop = 0;
+  bool has_kld = false, has_perplexity = false, has_top1 = false, has_ms = false,
+       has_task_drop = false;
   std::int64_t batch = 1;
   int rounds = 5;
   bool dry_run = false, pareto = false, force = false;
@@ -37,6 +38,9 @@ tune::TuneOptions tune_options(const Options& o) {
   if (o.has_kld) t.floors.max_kld = o.max_kld;
   if (o.has_perplexity) t.floors.max_perplexity_increase = o.max_perplexity;
   if (o.has_top1) t.floors.min_top1 = o.min_top1;
+  if (o.has_task_drop) t.floors.max_task_drop = o.max_task_drop;
+  if (o.has_task_drop == o.study.tasks.empty())
+    usage_error("--max-task-drop and --tasks need each other: how much, and of what");
   if (!o.max_bytes.empty())
     t.max_bytes = static_cast<double>(parse_bytes(o.max_bytes, "--max-bytes"));
   if (!o.max_memory.empty())
@@ -92,6 +96,16 @@ std::string absolute(const std::string& path) {
   return error || !fs::exists(path, error) ? path : full.lexically_normal().string();
 }
 
+// NAME=FILE, as verify takes them.
+Json task_paths(const tune::Study& study) {
+  Json paths = Json::array();
+  for (const std::string& argument : study.options.tasks) {
+    const evaluate::NamedFile file = evaluate::named_file(argument);
+    paths.push_back(file.name + "=" + absolute(file.path));
+  }
+  return paths;
+}
+
 Json head_json(const Options& o, const tune::Study& study, const tune::Search& search) {
   Json texts = Json::array();
   for (const std::string& path : study.options.text.paths) texts.push_back(absolute(path));
@@ -106,6 +120,7 @@ Json head_json(const Options& o, const tune::Study& study, const tune::Search& s
             {"windows", study.text.windows.size()},
             {"probe_positions", study.probe->positions()}}},
           {"text_paths", std::move(texts)},
+          {"task_paths", task_paths(study)},
           {"floor", tune::floors_json(search.options())},
           {"for", tune::workload_json(search.options().workload)},
           {"machine",
@@ -156,7 +171,7 @@ void finish(const Options& o, tune::Study& study, tune::Search& search, Json jso
                            .source_sha256 = study.source_sha256,
                            .kv = kv,
                            .isa = std::string(isa_name(study.runtime.isas.best()))},
-                          study.text, found.best.quality);
+                          study.text, found.best.quality, found.best.tasks);
   if (search.options().floors.any()) tune::write_contract(found.place, contract);
   json["chosen"] = tune::candidate_json(found.best);
   json["recipe"] = found.best.recipe;
@@ -196,6 +211,8 @@ void run(Options o) {
         "--text names one of your own");
   options.workload = tune::find_workload(o.use, o.batch, study.config.max_positions);
   const std::string& kept = study.options.cache_directory;
+  for (const evaluate::Task& task : study.tasks)
+    tune::check_documents(task.name, std::ssize(task.items), o.max_task_drop);
   tune::CostModel costs(*runtime, kept.empty() ? kept : kept + "/costs.json");
   tune::Search search(study, costs, options);
   Json json = head_json(o, study, search);
@@ -222,6 +239,14 @@ void add_tune(VerbOptions& verb) {
                                             "Floor: 0.01 is one per cent above the model's own");
   const Option top1 = verb.add_option("--min-top1", o->min_top1,
                                       "Floor: share of positions with the model's own best token");
+  const Option drop = verb.add_option("--max-task-drop", o->max_task_drop,
+                                      "Floor: 0.01 is one document in a hundred that --tasks lose");
+  verb.add_option("--tasks", o->study.tasks,
+                  "Tasks of that floor, F[,F..] or NAME=FILE, as eval has them")
+      ->delimiter(',');
+  verb.add_option("--task-limit", o->study.task_limit,
+                  "At most so many documents a task (default: all)")
+      ->positive();
   verb.add_option("--max-bytes", o->max_bytes, "Limit: weights on disk, as in 60MB");
   verb.add_option("--max-memory", o->max_memory, "Limit: weights and key-value cache in memory");
   const Option ms = verb.add_option("--max-ms", o->max_ms, "Limit: milliseconds a token");
@@ -242,6 +267,7 @@ void add_tune(VerbOptions& verb) {
   verb.callback([=] {
     o->has_kld = kld.given(), o->has_perplexity = perplexity.given();
     o->has_top1 = top1.given(), o->has_ms = ms.given();
+    o->has_task_drop = drop.given();
     run(*o);
   });
 }

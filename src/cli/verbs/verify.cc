@@ -1,6 +1,7 @@
 // farthing verify OUT: does the artefact keep its promise here?
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "bench/measure.h"
@@ -8,6 +9,7 @@
 #include "cli/verbs.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "evaluate/tasks/run.h"
 #include "io/artefact.h"
 #include "tune/contract.h"
 #include "tune/study.h"
@@ -18,7 +20,7 @@ namespace {
 struct Options {
   Common common;
   std::string artefact, reference;
-  std::vector<std::string> texts;
+  std::vector<std::string> texts, tasks;
 };
 
 ModelOptions model_at(const std::string& place) {
@@ -34,10 +36,14 @@ void take_defaults(Options& o) {
   if (!std::filesystem::is_regular_file(path, ignored)) return;
   const Json json = read_json_file(path);
   if (o.reference.empty()) o.reference = json_text(json, "model", "", path);
-  const Json* texts = json_find(json, "text_paths");
-  if (o.texts.empty() && texts != nullptr && texts->is_array())
-    for (const Json& text : *texts)
-      if (text.is_string()) o.texts.push_back(text.get<std::string>());
+  const auto take = [&](std::string_view key, std::vector<std::string>& to) {
+    const Json* paths = json_find(json, key);
+    if (!to.empty() || paths == nullptr || !paths->is_array()) return;
+    for (const Json& text : *paths)
+      if (text.is_string()) to.push_back(text.get<std::string>());
+  };
+  take("text_paths", o.texts);
+  take("task_paths", o.tasks);
 }
 
 tune::Contract read_contract(const io::Checkpoint& checkpoint, const std::string& place) {
@@ -60,6 +66,26 @@ void check_text(const evaluate::EvalText& text, const tune::Contract& contract) 
               contract.context, contract.windows);
 }
 
+// The contract's tasks with the files that were given for them.
+std::vector<evaluate::Task> read_tasks(const Options& o, const tune::Contract& contract) {
+  std::vector<evaluate::Task> tasks;
+  for (const tune::TaskChange& proven : contract.tasks) {
+    const auto given = std::ranges::find_if(o.tasks, [&](const std::string& argument) {
+      return evaluate::named_file(argument).name == proven.name;
+    });
+    if (given == o.tasks.end())
+      usage_error("the contract has the task {}; give its file with --tasks {}=FILE",
+                  printable(proven.name), printable(proven.name));
+    tasks.push_back(tune::read_tasks({*given}, proven.documents).front());
+    if (tasks.back().sha256 != proven.sha256 || std::ssize(tasks.back().items) != proven.documents)
+      bad_input(
+          "the contract was proven on another file of the task {} (SHA-256 {}, {} documents); give "
+          "that one with --tasks",
+          printable(proven.name), printable(proven.sha256), proven.documents);
+  }
+  return tasks;
+}
+
 void run(Options o) {
   const auto runtime = make_runtime(o.common);
   const auto progress = make_progress(o.common);
@@ -67,6 +93,7 @@ void run(Options o) {
   LoadedModel own = load_model(*runtime, model_at(o.artefact));
   const tune::Contract contract = read_contract(*own.checkpoint, o.artefact);
   take_defaults(o);
+  const std::vector<evaluate::Task> tasks = read_tasks(o, contract);
   if (o.reference.empty())
     usage_error("verify needs --reference, the model that {} was made from",
                 printable(o.artefact, 400));
@@ -86,16 +113,14 @@ void run(Options o) {
   const evaluate::Runner runner{own.model.get(), own.kv},
       other{reference.model.get(), reference.kv};
   const auto result = evaluate::evaluate_text(*runtime, runner, &other, text, *progress);
-  const auto checks = tune::check_floors(contract.floors, result);
-  Json rows = Json::array();
-  for (const tune::FloorCheck& check : checks) {
-    print(o.common, tune::check_text(check) + "\n");
-    rows.push_back({{"name", check.name},
-                    {"limit", check.limit},
-                    {"value", check.value},
-                    {"worst", check.worst},
-                    {"holds", check.holds}});
+  std::vector<tune::TaskChange> changes;
+  for (const evaluate::Task& task : tasks) {
+    const auto before = evaluate::run_task(*runtime, other, *tokenizer, task, *progress);
+    changes.push_back(tune::task_change(
+        task, before, evaluate::run_task(*runtime, runner, *tokenizer, task, *progress)));
   }
+  const auto checks = tune::check_floors(contract.floors, result, changes);
+  for (const tune::FloorCheck& check : checks) print(o.common, tune::check_text(check) + "\n");
   const bool holds = tune::all_hold(checks);
   print(o.common,
         fmt::format("{}: the contract {} here (KL {:.6f}, proven {:.6f}, {} positions of "
@@ -107,7 +132,8 @@ void run(Options o) {
                         {"artefact", o.artefact},
                         {"reference", o.reference},
                         {"holds", holds},
-                        {"checks", std::move(rows)},
+                        {"tasks", tune::task_changes_json(changes)},
+                        {"checks", tune::checks_json(checks)},
                         {"proven_kld", contract.kld},
                         {"measured", tune::quality_json(result)},
                         {"isa", isa_name(runtime->isas.best())},
@@ -127,6 +153,9 @@ void add_verify(VerbOptions& verb) {
   verb.add_option("--text", o->texts, "The text of the contract (default: where it was then)")
       ->expected(1)
       ->take_all();
+  verb.add_option("--tasks", o->tasks,
+                  "Tasks of the contract, F[,F..] or NAME=FILE (default: where they were then)")
+      ->delimiter(',');
   add_common(verb, o->common);
   verb.callback([o] { run(*o); });
 }

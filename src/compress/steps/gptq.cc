@@ -101,6 +101,7 @@ StepRow gptq_step() {
           .summary = "round input by input and make up for the error in the others",
           .keys = kKeys,
           .rounds = true,
+          .can_match = true,
           .make = make};
 }
 

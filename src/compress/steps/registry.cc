@@ -1,6 +1,7 @@
 // The table of steps, and the methods of the command line.
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "compress/steps/rows.h"
 #include "core/error.h"
@@ -84,18 +85,53 @@ std::span<const StepRow> step_table() {
   return kTable;
 }
 
+namespace {
+
+// Takes "match" out of the options of a step that rounds, for which make_steps() reads it.
+std::optional<Setting> take_match(const StepRow& row, Setting& options) {
+  if (!row.can_match || options.kind != Setting::Kind::kMap) return std::nullopt;
+  std::optional<Setting> match;
+  std::erase_if(options.members, [&](SettingMember& member) {
+    if (member.key != "match") return false;
+    match = std::move(member.value);
+    return true;
+  });
+  return match;
+}
+
+StepSetting default_rounding(std::span<const std::unique_ptr<Step>> steps) {
+  StepSetting nearest{"rtn", {}, "the default"};
+  const bool has_data = std::any_of(steps.begin(), steps.end(), [](const auto& step) {
+    return step->transform_statistics() != calibrate::kNoStatistics;
+  });
+  if (has_data) nearest.options = option("importance", "activations", nearest.where);
+  return nearest;
+}
+
+}  // namespace
+
 std::vector<std::unique_ptr<Step>> make_steps(Recipe& recipe) {
   std::vector<std::unique_ptr<Step>> steps;
   const StepSetting* rounding = nullptr;
+  std::size_t first_matched = recipe.steps.size();
   for (const StepSetting& setting : recipe.steps) {
     const StepRow& row = find_step(setting);
-    if (setting.options.kind == Setting::Kind::kMap)
-      check_keys(setting.options, "step " + setting.name, row.keys);
-    if (row.rounds && rounding != nullptr)
-      bad_input("{}: {} rounds the weights that {} has rounded already; keep one of them",
-                setting.where, setting.name, rounding->name);
-    if (row.rounds) rounding = &setting;
-    steps.push_back(row.make(setting.options));
+    Setting options = setting.options;
+    const auto match = take_match(row, options);
+    if (options.kind == Setting::Kind::kMap) check_keys(options, "step " + setting.name, row.keys);
+    if (match) {
+      first_matched = std::min(first_matched, steps.size());
+    } else if (row.rounds) {
+      if (rounding != nullptr)
+        bad_input("{}: {} rounds the weights that {} has rounded already; keep one of them",
+                  setting.where, setting.name, rounding->name);
+      if (first_matched < steps.size())
+        bad_input("{}: {} rounds all weights and must stand before {}, which rounds some anew",
+                  setting.where, setting.name, recipe.steps[first_matched].name);
+      rounding = &setting;
+    }
+    steps.push_back(row.make(options));
+    if (match) steps.back() = matched_step(std::move(steps.back()), *match);
     if (steps.back()->rotates() && std::ranges::any_of(steps, [&](const auto& step) {
           return step != steps.back() && step->transforms();
         }))
@@ -103,13 +139,10 @@ std::vector<std::unique_ptr<Step>> make_steps(Recipe& recipe) {
                 setting.name);
   }
   if (rounding == nullptr) {
-    StepSetting nearest{"rtn", {}, "the default"};
-    const bool has_data = std::any_of(steps.begin(), steps.end(), [](const auto& step) {
-      return step->transform_statistics() != calibrate::kNoStatistics;
-    });
-    if (has_data) nearest.options = option("importance", "activations", nearest.where);
-    recipe.steps.push_back(nearest);
-    steps.push_back(find_step(nearest).make(nearest.options));
+    const StepSetting nearest = default_rounding(steps);
+    const auto place = static_cast<std::ptrdiff_t>(first_matched);
+    recipe.steps.insert(recipe.steps.begin() + place, nearest);
+    steps.insert(steps.begin() + place, find_step(nearest).make(nearest.options));
   }
   return steps;
 }

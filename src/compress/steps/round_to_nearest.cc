@@ -82,6 +82,7 @@ StepRow round_to_nearest_step() {
           .summary = "round to nearest with a search for each group's scale",
           .keys = kKeys,
           .rounds = true,
+          .can_match = true,
           .make = make};
 }
 

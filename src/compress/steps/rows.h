@@ -21,6 +21,9 @@ StepRow drop_layers_step();       // drop_layers.cc
 StepRow drop_channels_step();     // drop_channels.cc
 StepRow drop_heads_step();        // drop_channels.cc
 
+// A step that rounds, for the matrices of `match` alone (compress/matches.h).
+std::unique_ptr<Step> matched_step(std::unique_ptr<Step> step, const Setting& match);
+
 // What steps share with round_to_nearest.cc.
 std::unique_ptr<Rounder> nearest_rounder(RoundMethod method);
 // "search", "shrink" or "minmax". Error: bad input, naming the step.

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "compress/folds.h"
+#include "compress/matches.h"
 #include "compress/steps/rows.h"
 #include "core/error.h"
 #include "core/text.h"
@@ -16,8 +17,8 @@
 namespace farthing::compress {
 namespace {
 
-constexpr std::array<std::string_view, 7> kKeys = {"alpha",       "grid",  "folds",   "range",
-                                                   "first_token", "error", "multiply"};
+constexpr std::array<std::string_view, 8> kKeys = {"alpha",       "grid",  "folds",    "range",
+                                                   "first_token", "error", "multiply", "match"};
 constexpr std::array<std::string_view, 2> kFolds = {"all", "norms"};
 constexpr std::array<std::string_view, 3> kFirst = {"both", "with", "apart"};
 constexpr std::array<std::string_view, 2> kErrors = {"sum", "token"};
@@ -30,6 +31,10 @@ struct Options {
   // Whether the peaks of inputs are those of all tokens, or of all but the first of a sample.
   bool first_with = true, first_apart = true;
   bool multiply = false;  // the inputs themselves, where nothing before a linear takes the scales
+  // Of the linears of `match` all inputs themselves: nothing is folded into what stands before
+  // them, so that no other linear changes.
+  bool each = false;
+  Matches match;
   // Each token's error as a share of its output, first tokens of samples and the others counting
   // alike; else the plain sum.
   bool error_by_token = false;
@@ -188,16 +193,22 @@ class Smooth final : public Step {
   unsigned transform_statistics() const override {
     return calibrate::kMoments | (options_.alpha < 0 ? calibrate::kSample : 0u);
   }
-  void prepare(Plan& plan) override { rewrite_consumers(plan); }
+  void prepare(Plan& plan) override {
+    if (!options_.each) rewrite_consumers(plan);
+  }
   void prepare_model(Plan& plan, const model::TensorMap& map) override {
-    if (!options_.multiply) return;
+    if (!options_.multiply && !options_.each) return;
     for (PlannedUnit& unit : plan.units)
-      unit.multiplied = is_integer(unit) && unit.slices == 1 && stands_alone(map, unit.unit);
+      unit.multiplied |= is_integer(unit) && unit.slices == 1 &&
+                         (options_.each ? is_own(unit) : stands_alone(map, unit.unit));
   }
 
   void transform(Runtime& runtime, Block& block) override {
-    std::vector<Fold> folds = folds_of(block);
+    std::vector<Fold> folds = options_.each ? std::vector<Fold>() : folds_of(block);
     for (Fold& fold : multiplied_of(block)) {
+      std::erase_if(fold.consumers,
+                    [&](const BlockMatrix* m) { return !options_.match.has(m->unit->base); });
+      if (fold.consumers.empty()) continue;
       apply_fold(block, fold, std::vector<float>(static_cast<std::size_t>(fold.channels), 1.0f));
       folds.push_back(std::move(fold));
     }
@@ -220,6 +231,10 @@ class Smooth final : public Step {
   }
 
  private:
+  bool is_own(const PlannedUnit& unit) const {
+    return calibrate::stage_of(unit.unit.slot) != model::Slot::kNone &&
+           unit.unit.slot != model::Slot::kRouter && options_.match.has(unit.base);
+  }
   void choose(Runtime& runtime, Block& block, const Fold& fold,
               const calibrate::LinearStatistics& inputs) const {
     Trial trial(runtime, fold, inputs, options_);
@@ -265,8 +280,17 @@ std::unique_ptr<Step> make(const Setting& settings) {
     options.first_with = choice != 2;
     options.first_apart = choice != 1;
   }
-  if (const Setting* multiply = settings.find("multiply"))
-    options.multiply = flag_of(*multiply, "multiply of smooth");
+  if (const Setting* multiply = settings.find("multiply")) {
+    options.each = multiply->text == "each";
+    options.multiply = !options.each && flag_of(*multiply, "multiply of smooth");
+  }
+  if (const Setting* match = settings.find("match")) {
+    if (!options.each)
+      bad_input(
+          "{}: match of smooth needs multiply: each; a fold changes the linears of a norm together",
+          match->where);
+    options.match = Matches(*match);
+  }
   if (const Setting* error = settings.find("error"))
     options.error_by_token = choice_of(*error, "error of smooth", kErrors) == 1;
   return std::make_unique<Smooth>(std::move(options));
