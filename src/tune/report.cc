@@ -174,10 +174,7 @@ std::vector<std::pair<std::string, Outcome>> uniform_outcomes(const Search& sear
   for (std::size_t a = 0; a < count; ++a) {
     Mix mix;
     for (std::size_t u = 0; u < space.units().size(); ++u) {
-      // Where it falls to another scheme, that one is offered before it.
-      std::size_t pick = space.units()[u].is_cache() ? 0 : a;
-      while (pick > 0 && !space.offers({u, pick})) --pick;
-      mix.push_back(pick);
+      mix.push_back(space.units()[u].is_cache() ? 0 : space.offered_like({u, a}));
     }
     rows.emplace_back(space.alternatives(space.units()[0])[a].name, search.expect(mix));
   }

@@ -81,6 +81,7 @@ std::uint64_t bytes_of(const PlannedUnit& unit, const io::Checkpoint& checkpoint
   std::uint64_t sum = 0;
   for (const Part& part : find_format(unit.scheme).parts(unit.written_shape(), unit.scheme))
     sum += part.bytes;
+  if (unit.multiplied) sum += static_cast<std::uint64_t>(unit.shape.cols) * sizeof(float);
   return sum * static_cast<std::uint64_t>(unit.slices);
 }
 
@@ -141,20 +142,30 @@ bool Space::same_weights(std::size_t member, std::size_t a, std::size_t b) const
   return one.unit.layer < 0 || weights_[a].method() == weights_[b].method();
 }
 
+bool Space::is_same(std::size_t unit, std::size_t a, std::size_t b) const {
+  return std::ranges::all_of(units_[unit].members, [&](std::size_t member) {
+    return same_weights(member, a, b) &&
+           planned(member, a).activations == planned(member, b).activations;
+  });
+}
+
 bool Space::is_offered(const Swap& swap) const {
   const Unit& unit = units_[swap.unit];
   if (unit.is_cache() || swap.alternative == 0) return true;
-  const auto differs = [&](std::size_t other) {
-    return std::ranges::any_of(unit.members, [&](std::size_t member) {
-      return !same_weights(member, swap.alternative, other) ||
-             planned(member, swap.alternative).activations != planned(member, other).activations;
-    });
-  };
   for (std::size_t other = 0; other < swap.alternative; ++other)
-    if (!differs(other)) return false;
+    if (is_same(swap.unit, swap.alternative, other)) return false;
   return !options_.portable || std::ranges::none_of(unit.members, [&](std::size_t member) {
     return compress::why_not_portable(planned(member, swap.alternative), tied()).has_value();
   });
+}
+
+std::size_t Space::offered_like(const Swap& swap) const {
+  if (offers(swap)) return swap.alternative;
+  for (std::size_t other = 0; other < swap.alternative; ++other)
+    if (offers({swap.unit, other}) && is_same(swap.unit, swap.alternative, other)) return other;
+  std::size_t pick = swap.alternative;
+  while (pick > 0 && !offers({swap.unit, pick})) --pick;
+  return pick;
 }
 
 std::uint64_t Space::bytes(const Swap& swap) const {

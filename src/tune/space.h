@@ -49,6 +49,9 @@ class Space {
   // Whether it is a choice of its own for this unit: not where it falls to another one (a group
   // that does not divide the rows), nor where the options rule it out.
   bool offers(const Swap& swap) const { return offered_[swap.unit][swap.alternative]; }
+  // The alternative itself, or the one before it that is the same for this unit, else the nearest
+  // before it.
+  std::size_t offered_like(const Swap& swap) const;
   // How a matrix of the model looks in an alternative.
   const compress::PlannedUnit& planned(std::size_t member, std::size_t alternative) const {
     return plans_[alternative].units[member];
@@ -68,6 +71,7 @@ class Space {
  private:
   void find_units();
   bool is_offered(const Swap& swap) const;
+  bool is_same(std::size_t unit, std::size_t a, std::size_t b) const;
 
   const model::TensorMap& map_;
   std::vector<Alternative> weights_, caches_;

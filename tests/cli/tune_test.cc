@@ -101,6 +101,78 @@ TEST(Tune, HoldsItsFloorAndVerifyAndDiffSaySo) {
   EXPECT_THAT(farthing({"verify", kDemo}).err, HasSubstr("no accuracy contract"));
 }
 
+// Multiple choice that the demo model can answer now and then.
+std::string some_documents(int count) {
+  std::string lines;
+  for (int i = 0; i < count; ++i)
+    lines += "{\"query\": \"We saw " + std::to_string(i) +
+             " birds fly over the\", \"choices\": [\"sea\", \"spoon\"], \"gold\": 0}\n";
+  return lines;
+}
+
+TEST(Tune, HoldsAFloorOnATask) {
+  const io::TempDir dir;
+  const std::string out = dir.path("out"), tasks = dir.write("birds.jsonl", some_documents(60));
+  const Outcome tuned = tune(dir,
+                             {{"--max-task-drop", "0.2"},
+                              {"--tasks", tasks},
+                              {"--minimise", "bytes"},
+                              {"--rounds", "2"},
+                              {"--json", dir.path("tune.json")}},
+                             {out});
+  ASSERT_EQ(tuned.code, 0) << tuned.err;
+  const Json chosen = read_json_file(dir.path("tune.json"))["chosen"];
+  ASSERT_EQ(chosen["checks"].size(), 1u);
+  EXPECT_EQ(chosen["checks"][0]["name"], "task_drop");
+  EXPECT_EQ(chosen["checks"][0]["task"], "birds");
+  EXPECT_LE(chosen["checks"][0]["worst"].get<double>(), 0.2);
+  EXPECT_EQ(chosen["tasks"][0]["documents"], 60);
+  const Json contract = read_json_file(out + "/farthing.json")["contract"];
+  EXPECT_EQ(contract["floor"]["max_task_drop"], 0.2);
+  EXPECT_EQ(contract["tasks"][0]["lost"], chosen["tasks"][0]["lost"]);
+  const Outcome verified = farthing({"verify", out});
+  EXPECT_EQ(verified.code, 0) << verified.err;
+  EXPECT_THAT(verified.out, HasSubstr("task_drop of birds"));
+  // Another file under that name is not what was promised.
+  EXPECT_EQ(
+      farthing({"verify", out, "--tasks", "birds=" + dir.write("other.jsonl", some_documents(61))})
+          .code,
+      3);
+  EXPECT_EQ(farthing({"verify", out, "--tasks", "x=" + tasks}).code, 2);
+  EXPECT_THAT(tune(dir, {{"--max-task-drop", "0.2"}}, {out}).err, HasSubstr("need each other"));
+  EXPECT_THAT(tune(dir, {{"--max-task-drop", "0.001"}, {"--tasks", tasks}}, {dir.path("o2")}).err,
+              HasSubstr("60 documents cannot prove"));
+  const Outcome wrong =
+      tune(dir,
+           {{"--max-task-drop", "0.2"},
+            {"--tasks",
+             dir.write("w.jsonl", "{\"query\": \"a\", \"choices\": [\"b\"], \"gold\": 7}\n")}},
+           {dir.path("o2")});
+  EXPECT_EQ(wrong.code, 3);
+  EXPECT_THAT(wrong.err, HasSubstr("line 1"));
+}
+
+// What is predicted of smoothed, pruned and differently rounded units is what compress makes.
+TEST(Tune, ChoosesAmongMethods) {
+  const io::TempDir dir;
+  const Outcome tuned = tune(dir,
+                             {{"--schemes", "w8a8,w8a8@smooth=0.5,w4g64,w4g64@rtn,w8g64@wanda=2:4"},
+                              {"--max-bytes", "6MB"},
+                              {"--samples", "4"},
+                              {"--json", dir.path("t.json")}},
+                             {dir.path("out")});
+  ASSERT_EQ(tuned.code, 0) << tuned.err;
+  const Json json = read_json_file(dir.path("t.json"));
+  std::map<std::string, int> chosen;
+  for (const Json& layer : json["layers"]) ++chosen[layer["scheme"].get<std::string>()];
+  EXPECT_GT(chosen["w4g64@rtn"] + chosen["w8a8@smooth=0.5"], 0);
+  const Json& first = json["rounds"][0];
+  EXPECT_EQ(first["expected"]["bytes"], first["measured"]["bytes"]);
+  EXPECT_NEAR(first["measured"]["kld"].get<double>() / first["expected"]["kld"].get<double>(), 1,
+              0.35);
+  EXPECT_THAT(json["recipe"].get<std::string>(), HasSubstr("match: [model.layers."));
+}
+
 TEST(Tune, PlansWithoutWriting) {
   const io::TempDir dir;
   const Outcome planned = tune(

@@ -148,6 +148,29 @@ TEST(Recipe, StepsAreCheckedWhenTheyAreMade) {
   EXPECT_EQ(make("steps: []\n"), 1u);
 }
 
+TEST(Recipe, AStepMayRoundSomeMatricesAlone) {
+  const auto names = [](const std::string& text) {
+    Recipe recipe = parse_recipe("steps: " + text, "r.yaml");
+    const std::size_t made = make_steps(recipe).size();
+    EXPECT_EQ(made, recipe.steps.size());
+    std::string all;
+    for (const StepSetting& step : recipe.steps) all += step.name + " ";
+    return all;
+  };
+  EXPECT_EQ(names("[gptq, rtn: {match: a}, rtn: {range: minmax, match: [b, \"re:c.*\"]}]"),
+            "gptq rtn rtn ");
+  EXPECT_EQ(names("[gptq: {match: a}]"), "rtn gptq ");  // the default is for all others
+  EXPECT_COMPLAINT(kBadInput, "must stand before rtn, which rounds some anew",
+                   names("[rtn: {match: a}, gptq]"));
+  EXPECT_COMPLAINT(kBadInput, "match must name at least one matrix", names("[rtn: {match: []}]"));
+  EXPECT_COMPLAINT(kBadInput, "not a regular expression", names("[rtn: {match: \"re:(\"}]"));
+  EXPECT_COMPLAINT(kBadInput, "match of smooth needs multiply: each",
+                   names("[smooth: {match: a}]"));
+  Recipe recipe = parse_recipe("steps: [gptq, rtn: {match: [a, b]}]", "r.yaml");
+  EXPECT_EQ(parse_recipe(recipe_text(recipe), "again").steps.at(1).options,
+            recipe.steps.at(1).options);
+}
+
 TEST(Recipe, TheDefaultStepIsPartOfTheEffectiveRecipe) {
   Recipe recipe;
   make_steps(recipe);

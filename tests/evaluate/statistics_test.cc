@@ -4,6 +4,8 @@
 
 #include <vector>
 
+#include "core/random.h"
+
 namespace farthing::evaluate {
 namespace {
 
@@ -17,6 +19,34 @@ TEST(Statistics, ErrorOfAMeanIsThatOfTheSample) {
   const Interval i = interval_of({.value = 10, .stderr_of_value = 1});
   EXPECT_NEAR(i.low, 8.040036015459946, 1e-12);
   EXPECT_NEAR(i.high, 11.959963984540054, 1e-12);
+}
+
+// By hand: n + 2 = 102; 15 changed; -6 / 102 -+ 1.96 sqrt(15 - 36 / 102) / 102.
+TEST(Statistics, PairedChangeKeepsItsWidthWhereNothingChanged) {
+  const Interval i = paired_change_interval(10, 4, 100);
+  EXPECT_NEAR(i.low, -0.13236345, 1e-7);
+  EXPECT_NEAR(i.high, 0.01471639, 1e-7);
+  const Interval none = paired_change_interval(0, 0, 98);
+  EXPECT_NEAR(none.high, 0.0196, 1e-4);
+  EXPECT_EQ(none.low, -none.high);
+}
+
+// Of simulated pairs of models, at least nearly 95 in a hundred intervals hold the true change.
+TEST(Statistics, PairedChangeCoversTheTruth) {
+  Random random(5);
+  constexpr int kTrials = 4000, kDocuments = 120;
+  int covered = 0;
+  for (int trial = 0; trial < kTrials; ++trial) {
+    std::int64_t lost = 0, gained = 0;
+    for (int d = 0; d < kDocuments; ++d) {
+      const double u = random.uniform();
+      lost += u < 0.05 ? 1 : 0;
+      gained += u >= 0.05 && u < 0.08 ? 1 : 0;
+    }
+    const Interval i = paired_change_interval(lost, gained, kDocuments);
+    covered += i.low <= -0.02 && -0.02 <= i.high ? 1 : 0;
+  }
+  EXPECT_GT(covered, 0.94 * kTrials);
 }
 
 // scipy.stats.binomtest(min, n, 0.5).pvalue

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "compress/compress.h"
 #include "core/error.h"
 #include "io/mapped_file.h"
 #include "tests/compress/tiny_llama.h"
@@ -65,6 +66,82 @@ TEST(Space, WritesAMixAsRulesOfARecipe) {
   EXPECT_EQ(recipe.kv, "int8");
 }
 
+TEST(Alternatives, HaveMethodsOfTheirOwn) {
+  const auto all = parse_alternatives("w8g32:int16@rtn,w4g32@wanda=2:4+rtn,w8a8@smooth=0.25");
+  ASSERT_EQ(all.size(), 4u);
+  EXPECT_EQ(all[1].scheme(), "w8g32");
+  EXPECT_EQ(all[1].method(), "rtn");
+  EXPECT_EQ(all[1].activations, ActivationMode::kInt16);
+  EXPECT_FALSE(all[1].sparsity);
+  ASSERT_EQ(all[2].steps.size(), 2u);
+  EXPECT_EQ(all[2].sparsity->of, 4);
+  EXPECT_EQ(all[2].rule("re:.*").scheme_text, "w4g32");
+  EXPECT_EQ(all[3].steps[0].options.find("alpha")->text, "0.25");
+}
+
+TEST(Space, WritesMethodsAsStepsForTheirMatricesAlone) {
+  const TinySpace tiny("w8g32,w8g32@rtn,w8a8@smooth=0.5");
+  const std::size_t q = tiny.unit("layers.0.self_attn.q_proj"),
+                    up = tiny.unit("layers.1.mlp.up_proj"), head = tiny.unit("lm_head");
+  // Outside of the blocks every method rounds to nearest.
+  EXPECT_FALSE(tiny.space.offers({head, 2}));
+  EXPECT_EQ(tiny.space.offered_like({head, 2}), 1u);
+  EXPECT_TRUE(tiny.space.planned(tiny.space.units()[q].members[0], 3).multiplied);
+  Mix mix(tiny.space.units().size(), 0);
+  mix[q] = 2, mix[up] = 3;
+  compress::Recipe recipe;
+  recipe.steps = compress::steps_of_method("gptq");
+  apply_mix(tiny.space, mix, recipe);
+  ASSERT_EQ(recipe.steps.size(), 3u);
+  EXPECT_EQ(recipe.steps[0].name, "gptq");
+  EXPECT_EQ(recipe.steps[1].name, "rtn");
+  EXPECT_EQ(recipe.steps[1].options.find("match")->items.at(0).text,
+            "model.layers.0.self_attn.q_proj");
+  EXPECT_EQ(recipe.steps[2].name, "smooth");
+  EXPECT_EQ(recipe.steps[2].options.find("multiply")->text, "each");
+  EXPECT_EQ(compress::make_steps(recipe).size(), 3u);
+}
+
+// What a sensitivity is measured with is what compress writes, to the bit, where the step needs no
+// data: rounding to nearest, and with weights taken out.
+TEST(RoundedWeights, AreWhatCompressWrites) {
+  const TinySpace tiny("w8g32,w4g32@minmax,w8g32@magnitude=0.5");
+  Runtime runtime(2);
+  SilentProgress progress;
+  const auto model = model::Model::load(runtime, tiny.space.map().checkpoint());
+  compress::Recipe recipe;
+  recipe.steps = compress::steps_of_method("rtn");
+  const auto steps = compress::make_steps(recipe);
+  const calibrate::CalibrationData none;
+  RoundedWeights weights(runtime, tiny.space, *model, steps, none, progress);
+  Mix mix(tiny.space.units().size(), 0);
+  for (std::size_t u = 0; u + 1 < mix.size(); ++u)
+    mix[u] = tiny.space.units()[u].layer < 0 ? 1 : 1 + u % 3;
+  apply_mix(tiny.space, mix, recipe);
+  compress::CompressOptions options;
+  options.plan.portable = false;
+  const std::string out = tiny.dir.path("out");
+  compress::compress(runtime, tiny.space.map().checkpoint(), out, recipe, options, progress);
+  const OpenModel written(out);
+  for (std::size_t u = 0; u + 1 < mix.size(); ++u) {
+    const std::size_t member = tiny.space.units()[u].members[0];
+    const QuantizedTensor there = written.map.load(tiny.space.planned(member, mix[u]).unit);
+    const QuantizedTensor& here = weights.at(member, mix[u]).at(0);
+    ASSERT_EQ(there.shape, here.shape);
+    const auto size = static_cast<std::size_t>(here.shape.size());
+    std::vector<float> a(size), b(size);
+    there.format->dequantize(there, 0, {a.data(), here.shape.rows, here.shape.cols});
+    here.format->dequantize(here, 0, {b.data(), here.shape.rows, here.shape.cols});
+    EXPECT_EQ(a, b) << tiny.space.units()[u].name;
+    const auto zeros = std::ranges::count(a, 0.0f);
+    if (mix[u] == 3) {
+      EXPECT_GE(zeros, std::ssize(a) / 2);
+    } else {
+      EXPECT_LT(zeros, std::ssize(a) / 4);
+    }
+  }
+}
+
 TEST(Alternatives, AreRefusedWithASentence) {
   const auto refuse = [](std::string_view names, std::string_view why) {
     try {
@@ -81,6 +158,11 @@ TEST(Alternatives, AreRefusedWithASentence) {
   refuse("", "separated by single commas");
   refuse("w8g32,,w4g32", "separated by single commas");
   refuse("q4_k", "GGUF");
+  refuse("w4g64@magic", "unknown method");
+  refuse("w4g64@", "unknown method");
+  refuse("w4g64@autoround", "many matrices at once");
+  refuse("w4g64@rtn=3", "takes no value");
+  refuse("w4g64@wanda+magnitude", "takes weights out twice");
   EXPECT_EQ(parse_alternatives("keep,w4g64").size(), 2u);
 }
 
