@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "formats/format.h"
+#include "io/bitmask_layout.h"
 #include "kernels/squeeze.h"
 #include "tensor/matrix_view.h"
 
@@ -124,6 +125,7 @@ std::vector<SparseRow> bench_sparse(Runtime& runtime, int repeats, Progress& pro
       if (progress.cancelled()) throw Error(Fault::kInterrupted, "interrupted");
     }
     row.break_even = break_even_of(row.points);
+    row.file_break_even = io::bitmask_break_even(parse_scheme(test.scheme).weights.bits);
     rows.push_back(std::move(row));
   }
   return rows;
@@ -139,6 +141,8 @@ std::string sparse_text(const std::vector<SparseRow>& rows) {
           fmt::format("{:<10} {:<6} {:<22} {:>8.2f} {:>12.2f} {:>12.2f} {:>6.2f} ({:.2f}-{:.2f})\n",
                       row.scheme, row.activations, row.kernel, p.density, p.dense_bits,
                       p.squeezed_bits, p.gain.median, p.gain.min, p.gain.max);
+    text += fmt::format("{}: a bitmap in files saves bytes below a density of {:.3f}\n", row.scheme,
+                        row.file_break_even);
     text += row.break_even > 0
                 ? fmt::format("{} x {}: pays below a density of {:.2f} on this machine\n",
                               row.scheme, row.activations, row.break_even)
@@ -162,6 +166,7 @@ Json sparse_json(const std::vector<SparseRow>& rows) {
                    {"activations", row.activations},
                    {"kernel", row.kernel},
                    {"break_even", row.break_even},
+                   {"file_break_even", row.file_break_even},
                    {"points", std::move(points)}});
   }
   return all;

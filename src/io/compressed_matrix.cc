@@ -139,6 +139,14 @@ class Joiner {
   std::string base_, what_;
 };
 
+WeightScheme covering_scheme(const QuantizationConfig& config, std::string_view base,
+                             std::string_view what) {
+  const std::optional<LinearScheme> found = config.find(base);
+  if (!found)
+    bad_input("{}: is compressed in the files, but quantization_config does not cover it", what);
+  return found->weights;
+}
+
 }  // namespace
 
 std::optional<QuantizedTensor> compressed_matrix(const Checkpoint& checkpoint,
@@ -157,32 +165,34 @@ std::optional<QuantizedTensor> compressed_matrix(const Checkpoint& checkpoint,
     plain = &*expanded;
     if (!is_coded(plain)) return own_parts(plain_matrix(*plain, 0, 1, where), std::move(room));
   }
-  if (packed == nullptr && !is_coded(plain)) return std::nullopt;
-  const std::optional<LinearScheme> found = config.find(base);
-  if (!found)
-    bad_input("{}: is compressed in the files, but quantization_config does not cover it",
-              joiner.what());
-  WeightScheme scheme = found->weights;
+  const bool masked = slices == 1 && has_code_bitmask(checkpoint, base);
+  const bool is_packed = packed != nullptr || masked;
+  if (!is_packed && !is_coded(plain)) return std::nullopt;
+  WeightScheme scheme = covering_scheme(config, base, joiner.what());
   if (!scheme.block.empty())
     return block_matrix(joiner.need(".weight"), scheme, slice, slices, where);
   const bool is_int = scheme.element == Element::kInt;
-  if (packed == nullptr && (plain->dtype == "I8") != is_int)
+  if (!is_packed && (plain->dtype == "I8") != is_int)
     bad_input("{}: config.json says {} weights; the file has {}", joiner.what(),
               is_int ? "integer" : "float", plain->dtype);
-  scheme.plain = is_int && packed == nullptr;
+  scheme.plain = is_int && !is_packed;
   const bool is_mxfp4 = scheme.element == Element::kE2m1;  // its scales are exponents
   if (!is_mxfp4) scheme.scale = scale_type(joiner.need(".weight_scale"), joiner.what());
   Shape shape;
-  if (packed == nullptr)
+  if (masked && (!is_int || !scheme.symmetric))
+    bad_input("{}: is kept by a bitmap, which is for symmetric integers; config.json says {}",
+              joiner.what(), scheme_name(scheme));
+  if (!is_packed)
     shape = matrix_shape(*plain, slices, where);
-  else if (is_mxfp4 || scheme.element == Element::kNf4)
+  else if (!masked && (is_mxfp4 || scheme.element == Element::kNf4))
     shape = two_in_a_byte(*packed, slices, where);
   else
     shape = stored_shape(joiner.need(".weight_shape"), slices, joiner.what());
+  if (masked) code_bitmask_tensor(checkpoint, base, shape, scheme.bits, joiner.what(), room);
   std::vector<Bytes> parts;
   try {
     for (const Part& part : find_format(scheme).parts(shape, scheme))
-      if (expanded && part.suffix == ".weight")
+      if ((expanded && part.suffix == ".weight") || (masked && part.suffix == kPackedSuffix))
         parts.push_back(Bytes::own(std::move(room)));
       else
         parts.push_back(joiner.part(part, shape, slice, slices));

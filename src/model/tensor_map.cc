@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "formats/format.h"
+#include "io/bitmask_matrix.h"
 #include "io/input_order.h"
 
 namespace farthing::model {
@@ -65,7 +66,7 @@ std::string TensorMap::name_of(const TensorRow& row, int layer, int expert, int 
 bool TensorMap::has(const std::string& base) const {
   return checkpoint_.find(base + ".weight") != nullptr || checkpoint_.find(base) != nullptr ||
          checkpoint_.find(base + ".weight_packed") != nullptr ||
-         checkpoint_.find(base + ".qweight") != nullptr;
+         checkpoint_.find(base + ".qweight") != nullptr || io::is_bitmask(checkpoint_, base);
 }
 
 std::string TensorMap::expected_name(Slot slot) const {

@@ -13,9 +13,11 @@
 #include "cli/verbs.h"
 #include "compress/presets.h"
 #include "compress/step.h"
+#include "convert/bitmaps.h"
 #include "convert/convert.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "io/artefact_writer.h"
 
 namespace farthing::cli {
 namespace {
@@ -29,7 +31,7 @@ struct Options {
   std::string sweep, eval_text;
   std::int64_t windows = 8;
   std::int64_t samples = 0, length = 0, bits = 4;
-  bool portable = true, uniform_fused = false, force = false;
+  bool portable = true, uniform_fused = false, force = false, bitmaps = false;
   std::int64_t seed = -1;
 };
 
@@ -173,12 +175,31 @@ Json finish_gguf(Runtime& runtime, const std::string& artefact, const std::strin
   return {{"bytes", report.bytes_after}, {"exact", report.exact()}, {"notes", report.notes}};
 }
 
+// The dense artefact becomes one without its zeros.
+Json finish_bitmaps(Runtime& runtime, const Common& common, const std::string& artefact,
+                    const std::string& out, bool force, Progress& progress) {
+  const auto checkpoint = io::Checkpoint::open(artefact);
+  const convert::ConvertReport report =
+      convert::to_bitmaps(runtime, *checkpoint, out, {.replace = force}, progress);
+  std::filesystem::remove_all(artefact);
+  for (const std::string& note : report.notes) progress.note(note);
+  print(common,
+        fmt::format("{}: {} matrices as bitmaps: {} instead of {}\n", out, report.tensors.size(),
+                    human_bytes(report.bytes_after), human_bytes(report.bytes_before)));
+  return {{"bytes", report.bytes_after},
+          {"dense_bytes", report.bytes_before},
+          {"matrices", report.tensors.size()},
+          {"notes", report.notes}};
+}
+
 void sweep(const Options& o, const io::Checkpoint& checkpoint, const compress::Recipe& recipe,
            SweepRequest request) {
   if (o.eval_text.empty())
     usage_error("--sweep measures every configuration on a text; name one with --eval-text");
   if (request.out.ends_with(".gguf"))
     usage_error("--sweep keeps the best as a directory; convert it to GGUF afterwards");
+  if (o.bitmaps)
+    usage_error("--sweep keeps the best dense; convert it with --to bitmaps afterwards");
   request.text = o.eval_text;
   request.windows = o.windows;
   request.options.replace = o.force;
@@ -212,16 +233,23 @@ void run(const Options& o) {
   // A GGUF file is made of an artefact beside it, so that every step can be on the way, a run that
   // was stopped goes on, and the file is there whole or not at all.
   const bool gguf = out.ends_with(".gguf");
-  const std::string artefact = gguf ? out + ".artefact" : out;
+  const std::string artefact = gguf || o.bitmaps ? out + ".artefact" : out;
+  if (gguf && o.bitmaps) usage_error("--bitmaps is for directories, and OUT ends in .gguf");
   if (gguf) {
     options.plan.portable = false;
     options.plan.gguf = options.replace = true;
     convert::check_output(out, o.force);
   }
+  if (o.bitmaps) {
+    options.replace = true;
+    io::check_artefact_place(out, o.force);
+  }
   const compress::CompressReport report =
       compress::compress(*runtime, *checkpoint, artefact, std::move(recipe), options, *progress);
   print(o.common, table(report, out));
   Json json = to_json(report, model, out);
+  if (o.bitmaps)
+    json["bitmaps"] = finish_bitmaps(*runtime, o.common, artefact, out, o.force, *progress);
   if (gguf) json["gguf"] = finish_gguf(*runtime, artefact, out, o.force, *progress);
   write_json(o.common, json);
 }
@@ -248,12 +276,13 @@ void add_compress(VerbOptions& verb) {
       "--method", o.method,
       "How to compress: rtn (default; the same as search), minmax, shrink, search, hqq, smooth, "
       "awq, gptq, gptaq; magnitude, wanda, wanda-owl, sparsegpt, sparsegpt-owl take weights out; "
-      "drop-layers, drop-layers-kl, drop-channels, drop-heads make a smaller dense model; "
+      "drop-layers, drop-layers-kl, drop-channels, drop-heads (the last two also with -taylor, "
+      "by gradients), drop-experts make a smaller model; "
       "several joined, as awq+gptq or wanda+gptq");
   verb.add_option(
       "--sparsity", o.sparsity,
-      "What a pruning method takes out: a share of the weights, layers, channels or heads "
-      "(0.5), or all but N of every M inputs (2:4, 4:8)");
+      "What a pruning method takes out: a share of the weights, layers, channels, heads or "
+      "experts (0.5), or all but N of every M inputs (2:4, 4:8)");
   verb.add_option("--layers", o.layers,
                   "NAME=SCHEME or re:EXPRESSION=SCHEME for some matrices; the last match counts")
       ->expected(1)
@@ -271,6 +300,9 @@ void add_compress(VerbOptions& verb) {
   verb.add_option("--recipe", o.recipe, "A recipe (YAML) instead of --scheme and --method");
   verb.add_flag("--portable,!--no-portable", o.portable,
                 "Only what compressed-tensors reads (default), or Farthing's own kind");
+  verb.add_flag("--bitmaps", o.bitmaps,
+                "Leave zeros out of the files: a bit a weight and the weights that are not zero, "
+                "where that takes fewer bytes (see convert --to bitmaps)");
   verb.add_flag("--uniform-fused", o.uniform_fused,
                 "One scheme for q, k, v; for gate, up; for a layer's experts (vLLM needs it)");
   verb.add_option("--text", o.texts,

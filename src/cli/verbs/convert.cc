@@ -1,6 +1,4 @@
 // farthing convert MODEL OUT: the same model as files of another kind.
-#include "convert/convert.h"
-
 #include <fmt/core.h>
 
 #include <csignal>
@@ -8,6 +6,7 @@
 
 #include "cli/common.h"
 #include "cli/verbs.h"
+#include "convert/bitmaps.h"
 #include "core/error.h"
 #include "core/text.h"
 
@@ -71,12 +70,14 @@ void run(const Options& o) {
   if (!gguf && o.to.empty())
     usage_error(
         "OUT must end in .gguf, or --to say what the directory shall be (gptq, awq, "
-        "compressed-tensors); got {}",
+        "compressed-tensors, bitmaps, dense); got {}",
         printable(o.out, 400));
   if (gguf && !o.to.empty())
     usage_error("--to {} writes a directory, and OUT ends in .gguf", printable(o.to));
   if (!gguf && (!o.importance.empty() || !o.name.empty()))
     usage_error("{} is for GGUF files", o.name.empty() ? "--importance" : "--name");
+  if ((o.to == "bitmaps" || o.to == "dense") && !o.type.empty())
+    usage_error("--to {} keeps every number, and --type would round", o.to);
   if (!o.importance.empty() && o.type.empty())
     usage_error("--importance is for rounding, and without --type nothing is rounded");
   signal(SIGXFSZ, SIG_IGN);  // a file size limit then is an error of the write, with a sentence
@@ -85,9 +86,14 @@ void run(const Options& o) {
   const auto checkpoint = io::Checkpoint::open(o.model);
   const convert::ConvertOptions options{
       .type = o.type, .importance = o.importance, .name = o.name, .replace = o.force};
-  const convert::ConvertReport report =
-      gguf ? convert::to_gguf(*runtime, *checkpoint, o.out, options, *progress)
-           : convert::to_foreign(*runtime, *checkpoint, o.out, o.to, options, *progress);
+  const auto make = [&] {
+    if (gguf) return convert::to_gguf(*runtime, *checkpoint, o.out, options, *progress);
+    if (o.to == "bitmaps")
+      return convert::to_bitmaps(*runtime, *checkpoint, o.out, options, *progress);
+    if (o.to == "dense") return convert::to_dense(*runtime, *checkpoint, o.out, options, *progress);
+    return convert::to_foreign(*runtime, *checkpoint, o.out, o.to, options, *progress);
+  };
+  const convert::ConvertReport report = make();
   for (const std::string& note : report.notes) progress->note(note);
   print(o.common, table(report, o.out));
   write_json(o.common, to_json(report, o));
@@ -106,7 +112,8 @@ void add_convert(VerbOptions& verb) {
       ->required();
   verb.add_option("--to", o.to,
                   "Write a directory for other tools: gptq (version 2), awq (gemm) or "
-                  "compressed-tensors; grids are kept where the target can hold them");
+                  "compressed-tensors; grids are kept where the target can hold them. Or the same "
+                  "files with the zeros of pruned matrices left out (bitmaps), and back (dense)");
   verb.add_option(
       "--type", o.type,
       "Round all matrices to this type: f32, f16, bf16, q8_0, q4_0, q4_k, ... (default: "

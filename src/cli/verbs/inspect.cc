@@ -1,6 +1,7 @@
 // farthing inspect MODEL | --machine: tensors, bytes, and what this machine would need.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <map>
 
 #include "cli/common.h"
@@ -9,6 +10,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "formats/format.h"
+#include "io/bitmask_matrix.h"
 
 namespace farthing::cli {
 namespace {
@@ -24,7 +26,24 @@ struct Summary {
   std::uint64_t weights = 0, parameters = 0, kv_per_token = 0, kv_context = 0, context = 0,
                 need = 0, memory = 0;
   std::map<std::string, std::pair<std::uint64_t, int>> by_dtype;  // bytes, tensors
+  struct Bitmaps {  // matrices whose zeros are not in the files
+    int matrices = 0;
+    std::uint64_t weights = 0, kept = 0, bytes = 0, dense_bytes = 0;
+  } bitmaps;
 };
+
+// A matrix that is kept by a bitmap is dense in memory, but where kernels squeeze it.
+void count_bitmap(const io::Checkpoint& checkpoint, const std::string& base,
+                  const QuantizedTensor& dense, Summary& s) {
+  const auto stored = io::stored_bitmask(checkpoint, base);
+  if (!stored) return;
+  ++s.bitmaps.matrices;
+  s.bitmaps.weights += static_cast<std::uint64_t>(dense.shape.size());
+  s.bitmaps.kept += stored->kept;
+  s.bitmaps.bytes += stored->bytes;
+  s.bitmaps.dense_bytes += dense.parts[0].size();
+  s.need += dense.parts[0].size() - std::min<std::uint64_t>(stored->bytes, dense.parts[0].size());
+}
 
 // Bytes of keys and values of one sequence: a window holds no more than itself, in whole pages.
 std::uint64_t kv_bytes(const model::ModelConfig& c, const kernels::KvLayout& layout,
@@ -95,6 +114,12 @@ Json to_json(const Summary& s, const model::ModelConfig& c, const io::Checkpoint
           {"parameters", s.parameters},
           {"weights_bytes", s.weights},
           {"dtypes", dtypes},
+          {"bitmaps",
+           {{"matrices", s.bitmaps.matrices},
+            {"weights", s.bitmaps.weights},
+            {"kept", s.bitmaps.kept},
+            {"bytes", s.bitmaps.bytes},
+            {"dense_bytes", s.bitmaps.dense_bytes}}},
           {"kv", kernels::kv_type_name(kv)},
           {"kv_bytes_per_token", s.kv_per_token},
           {"context", s.context},
@@ -123,6 +148,7 @@ void run(const Options& o) {
     const QuantizedTensor tensor = map.load(unit);
     s.parameters += static_cast<std::uint64_t>(tensor.shape.size());
     ++schemes[scheme_name(tensor.scheme)];
+    count_bitmap(*checkpoint, unit.base, tensor, s);
   }
   std::string text = fmt::format(
       "{}: {} ({} layers, hidden {}, {} heads, {} key-value heads of {}, MLP {}, vocabulary "
@@ -134,6 +160,12 @@ void run(const Options& o) {
   text += fmt::format("\nweights: {}", human_bytes(s.weights));
   for (const auto& [dtype, value] : s.by_dtype)
     text += fmt::format("; {} tensors {} {}", value.second, dtype, human_bytes(value.first));
+  if (const Summary::Bitmaps& b = s.bitmaps; b.matrices > 0)
+    text += fmt::format(
+        "\nbitmaps: {} matrices, {:.1f} % of their {:.2f} M weights are zero: {} in the files "
+        "instead of {}",
+        b.matrices, 100 - 100 * static_cast<double>(b.kept) / static_cast<double>(b.weights),
+        static_cast<double>(b.weights) / 1e6, human_bytes(b.bytes), human_bytes(b.dense_bytes));
   text += fmt::format("\nkeys and values ({}): {} a token, {} for a context of {}\n",
                       kernels::kv_type_name(kv), human_bytes(s.kv_per_token),
                       human_bytes(s.kv_context), context);
