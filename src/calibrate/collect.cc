@@ -156,9 +156,9 @@ void BlockRunner::run(model::Model& model, int layer, const Chunk& chunk, Matrix
   model.run_blocks(runtime_, batch, kv, layer, layer + 1, states, tap);
 }
 
-void BlockRunner::advance(model::Model& model, int layer, HiddenStates& states) {
+void BlockRunner::advance(model::Model& model, int layer, HiddenStates& states, model::Tap* tap) {
   for (const Chunk& chunk : chunks())
-    run(model, layer, chunk, states.view().rows_from(chunk.first_row, chunk.rows), nullptr);
+    run(model, layer, chunk, states.view().rows_from(chunk.first_row, chunk.rows), tap);
 }
 
 Collected BlockRunner::collect(model::Model& model, int layer, const HiddenStates& states,

@@ -44,8 +44,8 @@ class BlockRunner {
 
   // The embeddings of the tokens (of all samples, one after the other).
   void embed(model::Model& model, std::span<const cache::Token> tokens, HiddenStates& states);
-  // states := block(states)
-  void advance(model::Model& model, int layer, HiddenStates& states);
+  // states := block(states), which `tap` may watch.
+  void advance(model::Model& model, int layer, HiddenStates& states, model::Tap* tap = nullptr);
   // What enters the linears of the block; states stay. reference: the float model and its states,
   // needed for kDrift (of dense linears; experts see other tokens there and get none).
   struct Reference {

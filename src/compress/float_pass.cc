@@ -30,6 +30,8 @@ calibrate::Collected FloatPass::collect(int layer, const calibrate::Wanted& want
   return runner_.collect(*model_, layer, states_, wanted);
 }
 
-void FloatPass::advance(int layer) { runner_.advance(*model_, layer, states_); }
+void FloatPass::advance(int layer, model::Tap* tap) {
+  runner_.advance(*model_, layer, states_, tap);
+}
 
 }  // namespace farthing::compress

@@ -29,8 +29,8 @@ class FloatPass {
 
   // What enters the linears of the block that the samples stand before.
   calibrate::Collected collect(int layer, const calibrate::Wanted& wanted);
-  // Takes the samples through the block.
-  void advance(int layer);
+  // Takes the samples through the block, which `tap` may watch.
+  void advance(int layer, model::Tap* tap = nullptr);
   model::Model& model() { return *model_; }
   calibrate::HiddenStates& states() { return states_; }
   const calibrate::SampleRows& samples() const { return samples_; }

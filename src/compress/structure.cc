@@ -42,6 +42,7 @@ class Builder {
     for (int layer = 0; layer < map_.config().layers; ++layer) {
       if (!structure_.channels.empty()) cut_channels(layer);
       if (!structure_.groups.empty()) cut_groups(layer);
+      if (!structure_.experts.empty() && map_.config().sparse(layer)) cut_experts(layer);
     }
     edit_config();
     auto made = std::make_unique<io::DerivedCheckpoint>(map_.checkpoint(), config_);
@@ -62,7 +63,8 @@ class Builder {
     if (!structure_.channels.empty() && c.experts > 0)
       refuse(
           "its MLPs are mixtures of experts, which have no one set of channels; take out layers, "
-          "heads or single weights");
+          "heads, experts or single weights");
+    if (!structure_.experts.empty()) check_experts();
     if (structure_.groups.empty()) return;
     if (c.hidden % (std::ssize(structure_.groups[0]) * (c.heads / c.kv_heads)) != 0)
       refuse(
@@ -83,6 +85,19 @@ class Builder {
           fmt::format("the configuration of {} has no word for heads that are not hidden_size / "
                       "num_attention_heads wide; take out channels or layers",
                       printable(type)));
+  }
+
+  void check_experts() const {
+    const model::ModelConfig& c = map_.config();
+    if (c.experts == 0) refuse("has no experts to take out; take out channels, heads or layers");
+    for (int layer = 0; layer < c.layers; ++layer)
+      if (c.sparse(layer) && std::ssize(experts_of(layer)) < c.experts_per_token)
+        refuse(fmt::format("would keep {} experts, and each token goes through {}; take out fewer",
+                           experts_of(layer).size(), c.experts_per_token));
+  }
+
+  const std::vector<std::int32_t>& experts_of(int layer) const {
+    return structure_.experts[static_cast<std::size_t>(layer)];
   }
 
   // Rows of the outputs (and of the bias) of a linear, or columns, as they are stored.
@@ -135,6 +150,27 @@ class Builder {
     }
   }
 
+  // The router's rows, slices of a tensor that holds all experts, or the names of single ones.
+  void cut_experts(int layer) {
+    const auto& kept = experts_of(layer);
+    cut(Slot::kRouter, layer, kept, true);
+    for (const Slot slot :
+         {Slot::kExpertGateUp, Slot::kExpertGate, Slot::kExpertUp, Slot::kExpertDown})
+      for (int e = 0; e < map_.config().experts; ++e) {
+        const auto unit = map_.find(slot, layer, e);
+        if (!unit) continue;
+        if (unit->slices > 1) {
+          cuts_[unit->base].rows = kept;  // the outermost dimension
+          cuts_[unit->base + ".bias"].rows = kept;
+          continue;
+        }
+        const auto place = std::lower_bound(kept.begin(), kept.end(), e);
+        std::string& name = renamed_[unit->base];
+        if (place == kept.end() || *place != e) continue;  // "": it goes
+        name = map_.find(slot, layer, static_cast<int>(place - kept.begin()))->base;
+      }
+  }
+
   // To the bias that is there, or as a new one, which brings biases of zero for its neighbours.
   void add_bias(Slot slot, int layer, const std::vector<float>& values,
                 std::initializer_list<Slot> neighbours, std::int64_t width) {
@@ -169,6 +205,7 @@ class Builder {
     if (!structure_.down_bias.empty() && config_.contains("mlp_bias")) config_["mlp_bias"] = true;
     if (!structure_.o_bias.empty() && config_.contains("attention_bias"))
       config_["attention_bias"] = true;
+    if (!structure_.experts.empty()) edit_expert_count();
     if (structure_.layers.empty()) return;
     config_[std::string(size_key(config_, {"num_hidden_layers", "n_layer", "num_layers"}))] =
         structure_.layers.size();
@@ -179,6 +216,28 @@ class Builder {
         kept.push_back(types->at(static_cast<std::size_t>(layer)));
       config_["layer_types"] = std::move(kept);
     }
+  }
+
+  void edit_expert_count() {
+    std::size_t count = 0;
+    for (int layer = 0; layer < map_.config().layers; ++layer)
+      if (map_.config().sparse(layer)) count = experts_of(layer).size();
+    const bool mixtral = json_text(config_, "model_type", "", "config.json") == "mixtral";
+    const char* usual = mixtral ? "num_local_experts" : "num_experts";
+    config_[usual] = count;
+    for (const char* key : {"num_experts", "num_local_experts"})
+      if (config_.contains(key)) config_[key] = count;
+  }
+
+  // The name with the expert's new number; "" when the expert goes.
+  std::string expert_name(const std::string& name) const {
+    for (const std::string_view suffix : {".weight", ".bias"})
+      if (name.ends_with(suffix)) {
+        const auto found = renamed_.find(name.substr(0, name.size() - suffix.size()));
+        if (found == renamed_.end()) return name;
+        return found->second.empty() ? "" : found->second + std::string(suffix);
+      }
+    return name;
   }
 
   // The name with the layer's new number; "" when the layer goes.
@@ -200,7 +259,7 @@ class Builder {
   }
 
   void copy(const io::TensorInfo& tensor, io::DerivedCheckpoint& made) {
-    const std::string name = new_name(tensor.name);
+    const std::string name = renamed_.empty() ? new_name(tensor.name) : expert_name(tensor.name);
     if (name.empty() || biases_.contains(tensor.name)) return;
     std::string base = tensor.name;
     if (base.ends_with(".weight")) base.resize(base.size() - 7);
@@ -211,8 +270,9 @@ class Builder {
 
   void put_cut(const io::TensorInfo& tensor, const std::string& name, const Cut& cut,
                io::DerivedCheckpoint& made) const {
-    const bool is_vector = tensor.shape.size() == 1;
-    const std::int64_t rows = tensor.shape[0], cols = is_vector ? 1 : tensor.shape[1];
+    const std::int64_t rows = tensor.shape[0];
+    std::int64_t cols = 1;  // all but the outermost dimension
+    for (std::size_t d = 1; d < tensor.shape.size(); ++d) cols *= tensor.shape[d];
     const std::size_t width = tensor.bytes.size() / static_cast<std::size_t>(rows * cols);
     const auto count = [](const std::vector<std::int32_t>& kept, std::int64_t all) {
       return kept.empty() ? all : std::ssize(kept);
@@ -233,8 +293,9 @@ class Builder {
         to += width;
       }
     }
-    io::TensorInfo info{name, tensor.dtype, {out_rows}, {}};
-    if (!is_vector) info.shape.push_back(out_cols);
+    io::TensorInfo info{name, tensor.dtype, tensor.shape, {}};
+    info.shape[0] = out_rows;
+    if (!cut.cols.empty()) info.shape[1] = out_cols;  // of a matrix
     made.put(std::move(info), std::move(bytes));
   }
 
@@ -273,8 +334,11 @@ class Builder {
         if (was.experts > 0) want.sparse_layers.push_back(was.sparse(layer));
       }
     }
-    if (is.intermediate != want.intermediate || is.heads != want.heads ||
-        is.kv_heads != want.kv_heads || is.head_dim != want.head_dim || is.layers != want.layers)
+    for (int layer = 0; layer < was.layers && !structure_.experts.empty(); ++layer)
+      if (was.sparse(layer)) want.experts = std::ssize(experts_of(layer));
+    if (is.experts != want.experts || is.intermediate != want.intermediate ||
+        is.heads != want.heads || is.kv_heads != want.kv_heads || is.head_dim != want.head_dim ||
+        is.layers != want.layers)
       refuse("its configuration has no word for the new sizes");
     bool same = is.windows == want.windows && !was.scale_by_layer;
     for (std::int64_t l = 0; l < want.layers && want.experts > 0; ++l)
@@ -290,6 +354,7 @@ class Builder {
   Json config_;
   std::map<std::string, Cut> cuts_;                   // by base name, biases with ".bias"
   std::map<std::string, std::vector<float>> biases_;  // by the old name
+  std::map<std::string, std::string> renamed_;        // bases of single experts; "": it goes
   std::string prefix_;                                // "model.layers."
 };
 

@@ -1,5 +1,5 @@
-// Structured pruning: a model with fewer layers, MLP channels or groups of heads is an ordinary
-// smaller dense model, with a configuration that says so.
+// Structured pruning: a model with fewer layers, MLP channels, groups of heads or experts is an
+// ordinary smaller model, with a configuration that says so.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +18,8 @@ struct Structure {
   // Of each layer, all of one length: channels between gate, up and down; groups of a key-value
   // head and the query heads that read it.
   std::vector<std::vector<std::int32_t>> channels, groups;
+  // Of each layer with a mixture of experts, all of one length; not looked at in other layers.
+  std::vector<std::vector<std::int32_t>> experts;
   // Added to the outputs of down and o in place of what the removed inputs gave on average; one
   // (hidden) a layer, or none.
   std::vector<std::vector<float>> down_bias, o_bias;

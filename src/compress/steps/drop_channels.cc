@@ -1,6 +1,6 @@
 // Takes out MLP channels, or groups of heads: rows of what makes them and the columns that read
 // them. Scores and the bias that stands in for what they gave on average are FLAP's (An et al.,
-// 2024), or the scores Wanda's (Wanda-sp).
+// 2024), or the scores Wanda's (Wanda-sp) or Taylor's, from gradients.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -18,7 +18,7 @@ using model::Slot;
 
 constexpr std::array<std::string_view, 4> kChannelKeys = {"sparsity", "score", "bias", "multiple"};
 constexpr std::array<std::string_view, 3> kGroupKeys = {"sparsity", "score", "bias"};
-constexpr std::array<std::string_view, 2> kScores = {"flap", "wanda"};
+constexpr std::array<std::string_view, 3> kScores = {"flap", "wanda", "taylor"};
 
 struct Options {
   std::string_view step;
@@ -55,9 +55,12 @@ class DropParts final : public Step {
                  highest(std::vector<double>(index(all)), kept));
     apply_structure(survey.map, structure);
 
+    std::vector<std::vector<double>> gates(index(c.layers));
+    if (options_.score == ChannelScore::kTaylor) gates = gate_scores(survey, slot(), width(c));
     FloatPass pass(survey);
     for (int layer = 0; layer < c.layers; ++layer) {
-      choose(survey, pass, layer, kept, options_.bias && no_bias.empty(), structure);
+      choose(survey, pass, layer, kept, options_.bias && no_bias.empty(), gates[index(layer)],
+             structure);
       pass.advance(layer);
       survey.progress.update(fmt::format("layers scored by {}", options_.step), layer + 1,
                              c.layers);
@@ -89,36 +92,36 @@ class DropParts final : public Step {
     return best;
   }
 
+  Slot slot() const { return options_.heads ? Slot::kO : Slot::kDown; }
+  // Inputs of that linear which go together.
+  std::int64_t width(const model::ModelConfig& c) const {
+    return options_.heads ? c.heads / c.kv_heads * c.head_dim : 1;
+  }
+
+  // `gates`: scores of channels or groups that are known already, or none.
   void choose(const Survey& survey, FloatPass& pass, int layer, std::int64_t kept, bool bias,
-              Structure& structure) const {
-    const Slot slot = options_.heads ? Slot::kO : Slot::kDown;
+              std::vector<double> gates, Structure& structure) const {
     const auto inputs =
-        pass.collect(layer, {{{slot, -1}, calibrate::kMoments | calibrate::kSample}});
-    const auto& statistics = inputs.at({slot, -1});
-    const auto unit = survey.map.find(slot, layer);
-    const QuantizedTensor stored = survey.map.load(*unit);
+        pass.collect(layer, {{{slot(), -1}, calibrate::kMoments | calibrate::kSample}});
+    const auto& statistics = inputs.at({slot(), -1});
+    const QuantizedTensor stored = survey.map.load(*survey.map.find(slot(), layer));
     Matrix<float> weights(stored.shape.rows, stored.shape.cols);
     stored.format->dequantize(stored, 0, weights.view());
-    std::vector<double> scores =
-        input_scores(survey.runtime, weights.view(), statistics, options_.score);
-    std::vector<std::int32_t> features;
-    auto& place = (options_.heads ? structure.groups : structure.channels)[index(layer)];
-    if (options_.heads) {
-      const model::ModelConfig& c = survey.map.config();
-      const std::int64_t width = c.heads / c.kv_heads * c.head_dim;
-      std::vector<double> groups(index(c.kv_heads));
-      for (std::size_t j = 0; j < scores.size(); ++j) groups[j / index(width)] += scores[j];
-      place = highest(groups, kept);
-      for (const std::int32_t g : place)
-        for (std::int64_t i = 0; i < width; ++i)
-          features.push_back(static_cast<std::int32_t>(g * width + i));
-    } else {
-      place = highest(scores, kept);
-      features = place;
+    const std::int64_t each = width(survey.map.config());
+    if (gates.empty()) {
+      const auto scores = input_scores(survey.runtime, weights.view(), statistics, options_.score);
+      gates.resize(scores.size() / index(each));
+      for (std::size_t j = 0; j < scores.size(); ++j) gates[j / index(each)] += scores[j];
     }
-    if (bias)
-      (options_.heads ? structure.o_bias : structure.down_bias)
-          .push_back(lost_mean(weights.view(), statistics, features));
+    auto& place = (options_.heads ? structure.groups : structure.channels)[index(layer)];
+    place = highest(gates, kept);
+    if (!bias) return;
+    std::vector<std::int32_t> features;
+    for (const std::int32_t g : place)
+      for (std::int64_t i = 0; i < each; ++i)
+        features.push_back(static_cast<std::int32_t>(g * each + i));
+    (options_.heads ? structure.o_bias : structure.down_bias)
+        .push_back(lost_mean(weights.view(), statistics, features));
   }
 
   Options options_;

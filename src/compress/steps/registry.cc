@@ -35,6 +35,9 @@ constexpr std::array kMethods = {
     Method{"drop-layers-kl", "drop_layers", "score", "kl"},
     Method{"drop-channels", "drop_channels", "", ""},
     Method{"drop-heads", "drop_heads", "", ""},
+    Method{"drop-channels-taylor", "drop_channels", "score", "taylor"},
+    Method{"drop-heads-taylor", "drop_heads", "score", "taylor"},
+    Method{"drop-experts", "drop_experts", "", ""},
 };
 
 Setting option(std::string_view key, std::string_view value, const std::string& where) {
@@ -81,7 +84,7 @@ std::span<const StepRow> step_table() {
       smooth_step(),           awq_step(),         gptq_step(),
       magnitude_step(),        wanda_step(),       sparsegpt_step(),
       autoround_step(),        drop_layers_step(), drop_channels_step(),
-      drop_heads_step()};
+      drop_heads_step(),       drop_experts_step()};
   return kTable;
 }
 
@@ -173,7 +176,7 @@ void set_sparsity(std::vector<StepSetting>& steps, std::string_view text) {
     usage_error(
         "--sparsity {}: no step takes weights out; add one to --method: magnitude, wanda, "
         "wanda-owl, sparsegpt, sparsegpt-owl, drop-layers, drop-layers-kl, drop-channels, "
-        "drop-heads",
+        "drop-heads (both also with -taylor), drop-experts",
         printable(text));
 }
 
