@@ -25,6 +25,12 @@ struct TrainingBatch {
 class Objective {
  public:
   virtual ~Objective() = default;
+  // The samples of a step before they are trained on: an objective may put others in their places.
+  virtual TrainingBatch revise(TrainingBatch batch, std::int64_t step,
+                               const ParameterSet& student) {
+    static_cast<void>(step), static_cast<void>(student);
+    return batch;
+  }
   // Before the rows of a batch: a teacher may run.
   virtual void start(const TrainingBatch&) {}
   // logits (rows, vocabulary) of the rows from `first` on become the gradient of their losses, each

@@ -73,6 +73,12 @@ void check(const DistillOptions& o) {
   within("--best", static_cast<double>(o.best), 1, 65536);
   if (o.hidden > 0 && (!o.cache.empty() || o.loss.labels == 1))
     usage_error("--hidden needs a teacher that runs along: leave out --cache and --labels 1");
+  check(o.on_policy);
+  if (o.on_policy.share > 0 && (!o.cache.empty() || o.loss.labels > 0))
+    usage_error(
+        "--on-policy lets the teacher judge what the student says, which is in no text: leave out "
+        "{}",
+        o.cache.empty() ? "--labels" : "--cache");
   if (o.loss.mix > 0 &&
       (o.loss.divergence == Divergence::kForward || o.loss.divergence == Divergence::kReverse))
     usage_error("--mix belongs to --loss jsd, skew-forward and skew-reverse; {} has none",
@@ -128,8 +134,12 @@ class Distiller {
     Distillation objective(runtime_, options_.loss, loaded.get(), options_.hidden, matches(pupil));
     TrainOptions train_options = options_.train;
     train_options.state_file = partial_ + "/training.safetensors";
-    report_.train =
-        train(runtime_, decoder, stand_in_.get(), *batches_, objective, train_options, progress_);
+    OnPolicyOptions sampling = options_.on_policy;
+    sampling.seed = options_.train.seed;
+    OnPolicy with_samples(runtime_, pupil.map, sampling, objective);
+    report_.train = train(runtime_, decoder, stand_in_.get(), *batches_,
+                          sampling.share > 0 ? static_cast<Objective&>(with_samples) : objective,
+                          train_options, progress_);
     write_student(pupil.map, decoder.parameters(), dynamic_cast<const GridScales*>(stand_in_.get()),
                   writer);
     writer.write_file("config.json", pupil.checkpoint->config().dump(1) + "\n");
@@ -155,6 +165,9 @@ class Distiller {
     request.samples = request.samples > 0 ? request.samples : options_.train.steps * options_.batch;
     const std::int64_t longest =
         std::min(pupil.config.max_positions, teacher_.config.max_positions);
+    if (options_.on_policy.prompt >= request.length)
+      usage_error("--prompt must be below the {} tokens of a sample; got {}", request.length,
+                  options_.on_policy.prompt);
     if (request.length > longest)
       usage_error("--length must be at most the {} positions of the models; got {}", longest,
                   request.length);
@@ -179,6 +192,8 @@ class Distiller {
     report_.parameters = decoder.parameters().count();
     report_.memory_bytes =
         memory_need(decoder.config(), report_.parameters, options_.train, options_.data.length);
+    if (options_.on_policy.share > 0)  // a copy of the student that speaks
+      report_.memory_bytes += 2 * sizeof(float) * static_cast<std::uint64_t>(report_.parameters);
     if (needs_teacher())
       for (const io::TensorInfo& tensor : teacher_.checkpoint->tensors())
         report_.memory_bytes += tensor.bytes.size();
@@ -239,6 +254,7 @@ class Distiller {
             {"loss", needs_teacher() ? divergence_name(options_.loss.divergence) : "labels"},
             {"labels", options_.loss.labels},
             {"temperature", options_.loss.temperature},
+            {"on_policy", options_.on_policy.share},
             {"trained", part_name(options_.train.part)},
             {"tool_version", options_.tool_version}};
   }
@@ -252,7 +268,8 @@ class Distiller {
         io::hash_checkpoint(*teacher_.checkpoint) + io::hash_checkpoint(*pupil.checkpoint) +
         report_.data_sha256 + options_.tool_version + std::string(divergence_name(l.divergence)) +
         std::string(optimizer_name(t.optimizer.kind)) + std::string(part_name(t.part)) +
-        numbers({l.mix, l.temperature, l.labels, options_.hidden,
+        numbers({l.mix, l.temperature, l.labels, options_.hidden, options_.on_policy.share,
+                 options_.on_policy.temperature, static_cast<double>(options_.on_policy.prompt),
                  options_.cache.empty() ? 0.0 : static_cast<double>(options_.best),
                  static_cast<double>(options_.batch), static_cast<double>(t.steps),
                  static_cast<double>(t.warmup), t.last_rate, t.optimizer.beta1, t.optimizer.beta2,

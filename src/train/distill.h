@@ -7,6 +7,7 @@
 
 #include "calibrate/data.h"
 #include "train/losses.h"
+#include "train/on_policy.h"
 #include "train/trainer.h"
 
 namespace farthing::train {
@@ -18,10 +19,11 @@ struct DistillOptions {
   calibrate::DataRequest data;  // samples: 0, as many as the steps need
   std::int64_t batch = 8;       // samples a step
   LossOptions loss;
-  double hidden = 0;       // weight of the distance of hidden states
-  std::string cache;       // file of the teacher's best tokens; "": the teacher runs along
-  std::int64_t best = 32;  // tokens a position in it
-  std::int64_t rank = 8;   // of adapters
+  double hidden = 0;          // weight of the distance of hidden states
+  std::string cache;          // file of the teacher's best tokens; "": the teacher runs along
+  std::int64_t best = 32;     // tokens a position in it
+  std::int64_t rank = 8;      // of adapters
+  OnPolicyOptions on_policy;  // its seed is that of training
   TrainOptions train;
   std::uint64_t memory_limit = 0;  // 0: what this process may use
   std::string tool_version;

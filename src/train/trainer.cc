@@ -77,7 +77,7 @@ class Training {
 
  private:
   BatchLoss one_step(std::int64_t step) {
-    const TrainingBatch batch = batches_.step(step);
+    const TrainingBatch batch = objective_.revise(batches_.step(step), step, decoder_.parameters());
     decoder_.parameters().clear_gradients(runtime_);
     BatchLoss loss;
     try {

@@ -79,6 +79,30 @@ TEST(Distill, GivesTheSameBytesOnAnyNumberOfThreadsAndAfterAKill) {
   }
 }
 
+TEST(Distill, OfWhatTheStudentSaysGoesOnToTheSameBytesAfterAKill) {
+  const io::TempDir dir;
+  const std::string config = small_config(dir);
+  const std::vector<std::string> words = {"--on-policy",  "0.5", "--loss",    "reverse",
+                                          "--save-every", "1",   "--threads", "1"};
+  const Outcome one = distill(config, dir.path("one"), words);
+  ASSERT_EQ(one.code, 0) << one.err;
+  const auto whole = files_of(dir.path("one"));
+  EXPECT_THAT(whole.at("farthing.training.json"), HasSubstr("\"on_policy\": 0.5"));
+  auto two = words;
+  two.back() = "2";
+  ASSERT_EQ(distill(config, dir.path("two"), two).code, 0);
+  EXPECT_EQ(files_of(dir.path("two")), whole);
+  for (const int moment : {200, 500, 900}) {
+    const std::string out = dir.path("killed" + std::to_string(moment));
+    const Outcome first =
+        distill(config, out, words, {.kill_after = std::chrono::milliseconds(moment)});
+    if (first.code != 0) {
+      ASSERT_EQ(distill(config, out, words).code, 0);
+    }
+    EXPECT_EQ(files_of(out), whole) << "killed after " << moment << " ms";
+  }
+}
+
 TEST(Distill, BringsAStudentCloserToItsTeacherByEveryLoss) {
   const io::TempDir dir;
   const std::string config = small_config(dir);
@@ -209,6 +233,12 @@ TEST(Distill, RefusesWhatCannotBeInOneSentence) {
   refused(distill(config, out, {"--length", "512"}), 2, "--length must be at most the 256");
   refused(distill(config, out, {"--labels", "1.5"}), 2, "--labels must be from 0 to 1");
   refused(distill(config, out, {"--loss", "kl"}), 2, "forward, reverse, jsd");
+  refused(distill(config, out, {"--on-policy", "1.5"}), 2, "--on-policy must be a share");
+  refused(distill(config, out, {"--on-policy", "1", "--labels", "0.5"}), 2, "leave out --labels");
+  refused(distill(config, out, {"--on-policy", "1", "--cache", dir.path("c")}), 2,
+          "leave out --cache");
+  refused(distill(config, out, {"--on-policy", "1", "--prompt", "32"}), 2,
+          "--prompt must be below the 32 tokens of a sample; got 32");
   refused(distill(config, out, {"--train", "heads"}), 2, "all, norms, adapters, scales");
   refused(distill(config, out, {"--memory-limit", "1MB"}), 5, "needs");
   refused(distill(config, out, {"--text", dir.write("tiny.txt", "two words")}), 3, "tiny.txt");
@@ -222,6 +252,23 @@ TEST(Distill, RefusesWhatCannotBeInOneSentence) {
   const Outcome again = distill(config, out);
   EXPECT_EQ(again.code, 2);
   EXPECT_THAT(again.err, HasSubstr("is there already"));
+}
+
+// As many tokens, but not the same ones.
+TEST(Distill, RefusesAStudentWhoseTokensMeanOtherThings) {
+  const io::TempDir dir;
+  std::filesystem::create_directory(dir.path("student"));
+  for (const auto& [name, text] : files_of(kDemo)) {
+    std::string changed = text;
+    if (name.ends_with(".json"))
+      for (std::size_t at; (at = changed.find("<|eos|>")) != std::string::npos;)
+        changed.replace(at, 7, "<|fin|>");
+    dir.write("student/" + name, changed);
+  }
+  const Outcome ran = distill(dir.path("student"), dir.path("out"));
+  EXPECT_EQ(ran.code, 3);
+  EXPECT_THAT(ran.err, AllOf(HasSubstr("the student must have its teacher's vocabulary; token "),
+                             HasSubstr("is \"<|fin|>\" there and \"<|eos|>\"")));
 }
 
 TEST(Distill, StopsAtALossThatIsNoNumberAndKeepsTheLastCheckpoint) {

@@ -147,6 +147,15 @@ void add_loss_options(VerbOptions& verb, Options& o) {
       ->show_default();
   verb.add_option("--hidden", o.distill.hidden, "Weight of the distance of hidden states")
       ->show_default();
+  train::OnPolicyOptions& p = o.distill.on_policy;
+  verb.add_option("--on-policy", p.share,
+                  "Share of the samples whose rest the student says itself, for its teacher to "
+                  "judge")
+      ->show_default();
+  verb.add_option("--sample-temperature", p.temperature, "Of what the student says then")
+      ->show_default();
+  verb.add_option("--prompt", p.prompt,
+                  "Tokens of such a sample that it continues (default: a quarter of it)");
   verb.add_option("--cache", o.distill.cache,
                   "Keep the teacher's best tokens in this file, and learn from it");
   verb.add_option("--best", o.distill.best, "Tokens a position in the cache")->show_default();
