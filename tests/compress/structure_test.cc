@@ -9,6 +9,8 @@
 #include "compress/step.h"
 #include "compress/steps/structured.h"
 #include "core/error.h"
+#include "io/overlay_checkpoint.h"
+#include "io/plain_matrix.h"
 #include "model/model.h"
 #include "tests/compress/tiny_llama.h"
 #include "tests/reference/all_logits.h"
@@ -16,6 +18,7 @@
 namespace farthing::compress {
 namespace {
 
+using model::Slot;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using Numbers = std::vector<Bf16>;
@@ -168,6 +171,51 @@ TEST(Structure, WhatCannotBeDoneIsOneClearSentence) {
               HasSubstr("patterns as 2:4 are for single weights"));
   EXPECT_THAT(refused("drop_layers: {sparsity: 0.9}"),
               HasSubstr("3 of 3 layers cannot go while the first 2 and the last 1 stay"));
+}
+
+// The matrix with some of its inputs, or outputs, zero.
+void put_without(const OpenModel& model, io::OverlayCheckpoint& overlay, Slot slot, int layer,
+                 const std::vector<std::int32_t>& kept, std::vector<std::vector<float>>& room) {
+  const auto unit = *model.map.find(slot, layer);
+  const Shape shape = model.checkpoint->matrix(unit.base)->shape;  // as it is stored
+  room.push_back(model.floats(unit.base));
+  for (std::int64_t r = 0; r < shape.rows; ++r)
+    for (std::int64_t c = 0; c < shape.cols; ++c)
+      if (!std::ranges::count(kept, static_cast<std::int32_t>(unit.row->transposed ? r : c)))
+        room.back()[static_cast<std::size_t>(r * shape.cols + c)] = 0;
+  const io::TensorInfo info{unit.base,
+                            "F32",
+                            {shape.rows, shape.cols},
+                            std::as_bytes(std::span<const float>(room.back()))};
+  overlay.put(unit.base, 0, io::plain_matrix(info, 0, 1, "test"));
+}
+
+// Norms that two branches share, branches side by side, tied heads: the model without channels says
+// what the whole one says when nobody reads them.
+TEST(Structure, ParallelBlocksSharedNormsAndTiedHeadsAreNoObstacle) {
+  for (const char* name :
+       {"cohere", "gpt-neox-parallel", "stablelm-parallel-head-norms", "gpt2-unscaled-new",
+        "falcon-11b-one-norm", "llama-tied", "phi3-window", "opt"}) {
+    const OpenModel whole(std::string(FARTHING_SOURCE_DIR) + "/tests/golden/architectures/" + name);
+    Structure structure;
+    for (int layer = 0; layer < whole.config.layers; ++layer) {
+      auto& kept = structure.channels.emplace_back();
+      for (std::int32_t j = 0; j < whole.config.intermediate; ++j)
+        if ((j + layer) % 3 != 0 && std::ssize(kept) < whole.config.intermediate / 2)
+          kept.push_back(j);
+    }
+    const auto made = apply_structure(whole.map, structure);
+    io::OverlayCheckpoint overlay(*whole.checkpoint);
+    std::vector<std::vector<float>> room;
+    room.reserve(16);
+    for (int layer = 0; layer < whole.config.layers; ++layer)
+      put_without(whole, overlay, Slot::kDown, layer,
+                  structure.channels[static_cast<std::size_t>(layer)], room);
+    const auto is = logits_of(*made), want = logits_of(overlay);
+    ASSERT_EQ(is.size(), want.size());
+    for (std::size_t i = 0; i < is.size(); ++i)
+      ASSERT_NEAR(is[i], want[i], 1e-4 * (1 + std::abs(want[i]))) << name;
+  }
 }
 
 // Architectures of the goldens, by what stands in the way.
