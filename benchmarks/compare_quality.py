@@ -14,7 +14,9 @@ is what llama-imatrix collects. Each file, and each of our artefacts, is then me
 
 With --work DIR what is measured is kept there, and a run that was stopped goes on. For each type the best of
 our candidates that takes no more bytes (of all tensors) stands beside it,
-with the ratio of KL divergences, for every calibration seed. Candidates are recipes of the table below.
+with the ratio of KL divergences, for every calibration seed. Candidates are recipes of the table below, and GGUF
+files whose every tensor has the type that llama.cpp gave it ("the types of Q4_K_M"): the same bytes in the same
+places, other codes.
 """
 import argparse
 import json
@@ -27,6 +29,7 @@ import tempfile
 NAMES = {"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
          "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
          "mlp.down_proj": "ffn_down"}
+FLOATS = ("F32", "F16", "BF16")
 
 
 def run(farthing, *arguments):
@@ -86,6 +89,32 @@ def quantise(source, target, kind, importance, threads):
         sys.exit(f"llama.cpp could not make {kind}")
 
 
+def types_of(path):
+    """The type of every matrix, by the checkpoint's names."""
+    import gguf
+    ours = {theirs: name for name, theirs in NAMES.items()}
+    ends = {"output": "lm_head", "token_embd": "model.embed_tokens"}
+    types = {}
+    for tensor in gguf.GGUFReader(path).tensors:
+        base, kind = tensor.name.removesuffix(".weight"), tensor.tensor_type.name
+        _, layer, name = base.split(".") if base.startswith("blk.") else ("", "", base)
+        if name in ends:
+            types[ends[name]] = kind
+        elif name in ours:
+            types[f"model.layers.{layer}.{ours[name]}"] = kind
+    return types
+
+
+def recipe_of(types, method):
+    """Rules that give each matrix its type; what Farthing only reads becomes the type of its size that it writes."""
+    written = {"IQ4_NL": "q4_0"}
+    rules = [f'  - {{match: {name}, scheme: {written.get(kind, kind).lower()}}}'
+             for name, kind in types.items() if kind not in FLOATS]
+    steps = {"gptq": "gptq", "gptaq": "gptq: {asymmetric_calibration: 0.25}", "rtn": "rtn: {importance: activations}"}
+    return "layers:\n" + "\n".join(rules) + "\nsteps:\n" + "".join(
+        f"  - {steps.get(step, step)}\n" for step in method.split("+"))
+
+
 def measure(options, path, work):
     report = work / "eval.json"
     run(options.farthing, "eval", path, "--reference", options.model, "--text", options.text,
@@ -100,12 +129,19 @@ def measure(options, path, work):
 def candidates(options):
     """(name, arguments of compress): schemes of blocks and ends around what llama.cpp's mixes take.
     "w4g64+w6g64=0.2": the costliest fifth of the blocks' weights has the second scheme."""
-    for blocks in options.schemes.split(","):
+    for blocks in filter(None, options.schemes.split(",")):
         scheme, _, fallback = blocks.partition("+")
         for ends in options.ends.split(","):
             yield f"{blocks}, ends {ends}", [
                 "--scheme", scheme, "--head", ends, "--embedding", ends, "--activations", options.activations,
-                *(["--fallback", fallback] if fallback else [])]
+                "--method", options.method, *(["--fallback", fallback] if fallback else [])]
+
+
+def same_types(options, results, work):
+    for kind, types in results["types"].items():
+        recipe = work / f"{kind}.yaml"
+        recipe.write_text(recipe_of(types, options.method))
+        yield f"the types of {kind}", ["--recipe", recipe]
 
 
 def line(*cells):
@@ -134,13 +170,14 @@ def make_peers(options, work, results, keep):
     for kind in kinds:
         quantise(work / "bf16.gguf", work / f"{kind}.gguf", kind, importance, options.threads)
         results["llama.cpp"][kind] = measure(options, work / f"{kind}.gguf", work)
+        results["types"][kind] = types_of(work / f"{kind}.gguf")
         keep()
         (work / f"{kind}.gguf").unlink()
 
 
 def compare(options, work):
     kept = work / "results.json"
-    results = json.loads(kept.read_text()) if kept.exists() else {"llama.cpp": {}, "farthing": {}}
+    results = json.loads(kept.read_text()) if kept.exists() else {"llama.cpp": {}, "farthing": {}, "types": {}}
 
     def keep():
         kept.write_text(json.dumps(results))
@@ -150,14 +187,14 @@ def compare(options, work):
     for kind, row in results["llama.cpp"].items():
         show(f"llama.cpp {kind}", [row])
     data = ["--text", options.calibration] if options.calibration else []
-    for name, arguments in candidates(options):
+    for name, arguments in [*same_types(options, results, work), *candidates(options)]:
+        out = work / ("ours.gguf" if "--recipe" in arguments or "_" in arguments[1] else "ours")
         name = f"{options.method} {name}"
         rows = results["farthing"].setdefault(name, [])
         for seed in options.seeds.split(",")[len(rows):]:
-            run(options.farthing, "compress", options.model, work / "ours", "--no-portable", "--force",
-                "--method", options.method, "--samples", options.samples, "--length", options.length,
-                "--seed", seed, *data, *arguments)
-            rows.append(measure(options, work / "ours", work))
+            run(options.farthing, "compress", options.model, out, "--no-portable", "--force", "--samples",
+                options.samples, "--length", options.length, "--seed", seed, *data, *arguments)
+            rows.append(measure(options, out, work))
             keep()
         show(name, rows)
     return results

@@ -49,12 +49,17 @@ class Capture final : public model::Tap {
 
 class Collector final : public model::Tap {
  public:
-  Collector(Runtime& runtime, const Wanted& wanted, std::int64_t expected)
-      : runtime_(runtime), wanted_(wanted), expected_(expected), last_(last_stage(wanted)) {}
+  Collector(Runtime& runtime, const Wanted& wanted, std::int64_t expected, double& seconds)
+      : runtime_(runtime),
+        wanted_(wanted),
+        expected_(expected),
+        seconds_(seconds),
+        last_(last_stage(wanted)) {}
   bool wants(Site site) override {
     return is_linear_input(site) && wanted_.contains({site.slot, site.expert});
   }
   void observe(Site site, const cache::Batch& batch, MatrixView<const float> values) override {
+    const Timed timed(seconds_);
     const InputOf input{site.slot, site.expert};
     unsigned bits = wanted_.at(input);
     if (site.expert >= 0) bits &= ~static_cast<unsigned>(kDrift);
@@ -71,6 +76,7 @@ class Collector final : public model::Tap {
   Slot last() const override { return last_; }
   void set_reference(const Capture* reference) { reference_ = reference; }
   Collected finish() {
+    const Timed timed(seconds_);
     Collected all;
     for (auto& [input, sum] : sums_) all.emplace(input, sum->finish(runtime_));
     return all;
@@ -80,6 +86,7 @@ class Collector final : public model::Tap {
   Runtime& runtime_;
   const Wanted& wanted_;
   std::int64_t expected_;
+  double& seconds_;
   Slot last_;
   const Capture* reference_ = nullptr;
   std::map<InputOf, std::unique_ptr<Accumulator>> sums_;
@@ -145,6 +152,8 @@ void BlockRunner::embed(model::Model& model, std::span<const cache::Token> token
 
 void BlockRunner::run(model::Model& model, int layer, const Chunk& chunk, MatrixView<float> states,
                       model::Tap* tap) {
+  const Stopwatch watch;
+  const double before = times_.statistics;
   cache::PagedKv kv = model.make_cache(kv_);
   kv.hold_only(layer, layer + 1);
   std::vector<cache::SequenceSlice> slices = chunk.slices;
@@ -154,6 +163,7 @@ void BlockRunner::run(model::Model& model, int layer, const Chunk& chunk, Matrix
   }
   const cache::Batch batch{.tokens = {}, .sequences = slices, .rows_wanting_logits = {}};
   model.run_blocks(runtime_, batch, kv, layer, layer + 1, states, tap);
+  times_.forward += watch.seconds() - (times_.statistics - before);
 }
 
 void BlockRunner::advance(model::Model& model, int layer, HiddenStates& states, model::Tap* tap) {
@@ -163,7 +173,7 @@ void BlockRunner::advance(model::Model& model, int layer, HiddenStates& states, 
 
 Collected BlockRunner::collect(model::Model& model, int layer, const HiddenStates& states,
                                const Wanted& wanted, const Reference* reference) {
-  Collector collector(runtime_, wanted, samples_.tokens());
+  Collector collector(runtime_, wanted, samples_.tokens(), times_.statistics);
   const auto copy_of = [&](const HiddenStates& from, const Chunk& chunk) {
     const auto rows = from.view().rows_from(chunk.first_row, chunk.rows);
     const auto to = scratch_.resize(rows.rows, rows.cols);

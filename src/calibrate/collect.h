@@ -7,6 +7,7 @@
 
 #include "calibrate/hidden_states.h"
 #include "calibrate/statistics.h"
+#include "calibrate/work_times.h"
 #include "core/progress.h"
 #include "model/model.h"
 
@@ -54,6 +55,8 @@ class BlockRunner {
   };
   Collected collect(model::Model& model, int layer, const HiddenStates& states,
                     const Wanted& wanted, const Reference* reference = nullptr);
+  // Forward passes and statistics so far.
+  const WorkTimes& times() const { return times_; }
 
  private:
   struct Chunk {
@@ -68,6 +71,7 @@ class BlockRunner {
   const SampleRows& samples_;
   kernels::KvType kv_;
   Matrix<float> scratch_;
+  WorkTimes times_;
 };
 
 }  // namespace farthing::calibrate

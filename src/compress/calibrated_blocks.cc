@@ -176,6 +176,7 @@ void CalibratedBlocks::transform(Block& block) {
           wanted[{stage, place.expert}] |= step->transform_statistics();
       block.set_inputs(runner_.collect(*model_, block.layer(), *states_, wanted));
     }
+    const calibrate::Timed timed(times_.edits);
     step->transform(runtime_, block);
     put_edits(block, overlay_);
     put_edits(block, float_overlay_);
@@ -190,10 +191,13 @@ void CalibratedBlocks::round_matrix(Block& block, const Block::Place& place,
                                     const calibrate::LinearStatistics* inputs, FinishedMatrix& to) {
   const PlannedUnit& unit = *place.unit;
   std::unique_ptr<Rounder> rounder;  // the last step that rounds this matrix
+  const calibrate::Stopwatch factors;
   for (const auto& step : steps_)
     if (auto made = step->rounder(runtime_, unit, inputs)) rounder = std::move(made);
   if (rounder == nullptr)
     throw Error(Fault::kInternal, fmt::format("{}: no step rounds it", unit.base));
+  times_.factors += factors.seconds();
+  const calibrate::Stopwatch rounding;
   Matrix<float> turned;
   auto values = block.load(place).values.view();
   if (unit.turned && !unit.is_compressed()) {  // floats stay turned as they were
@@ -208,6 +212,8 @@ void CalibratedBlocks::round_matrix(Block& block, const Block::Place& place,
   } catch (const Error& error) {
     throw Error(error.fault, fmt::format("{}: {}", unit.base, error.what()));
   }
+  times_.rounding += rounding.seconds();
+  times_.products += rounding.seconds() * rounder->product_share();
   add_rounding_error(runtime_, made, values, to.result);
   to.slices.push_back(std::move(made));
 }
@@ -315,8 +321,16 @@ void CalibratedBlocks::learn(const Block& block) {
   advance_reference(block.layer());  // its states are then what the block should give
   const BlockSamples samples{model_->tensors(), samples_.lengths, states_->view(),
                              reference_states_->view()};
+  const calibrate::Timed timed(times_.edits);
   for (const auto& step : steps_)
     if (step->learns()) step->learn(runtime_, block, samples);
+}
+
+calibrate::WorkTimes CalibratedBlocks::times() const {
+  calibrate::WorkTimes times = times_;
+  times.forward = runner_.times().forward;
+  times.statistics = runner_.times().statistics;
+  return times;
 }
 
 std::uint64_t CalibratedBlocks::memory_need(const model::TensorMap& map, const Plan& plan,

@@ -57,6 +57,8 @@ class CalibratedBlocks {
     double cost;
   };
   std::vector<MatrixCost> probe(int layer);
+  // What the calls so far have spent their time on.
+  calibrate::WorkTimes times() const;
   // Takes the samples through a block that an earlier run has finished.
   void replay(int layer, const FinishedBlock& finished);
 
@@ -97,6 +99,7 @@ class CalibratedBlocks {
   std::unique_ptr<model::Model> model_, reference_;
   std::unique_ptr<calibrate::HiddenStates> states_, reference_states_;
   calibrate::BlockRunner runner_;
+  calibrate::WorkTimes times_;  // without what runner_ measures
 };
 
 }  // namespace farthing::compress

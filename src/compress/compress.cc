@@ -1,7 +1,6 @@
 #include "compress/compress.h"
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <unordered_map>
 #include <unordered_set>
@@ -262,6 +261,20 @@ bool needs_data(const Plan& plan, std::span<const std::unique_ptr<Step>> steps) 
   return false;
 }
 
+// "time: forward passes 40 %, ..."
+std::string times_note(const CompressReport& report) {
+  const calibrate::WorkTimes& t = report.times;
+  const auto share = [&](double seconds) { return 100 * seconds / report.seconds; };
+  const double known = t.forward + t.statistics + t.edits + t.factors + t.rounding;
+  return fmt::format(
+      "time: forward passes {:.0f} %, Hessians and moments (SYRK) {:.0f} %, factors (Cholesky) "
+      "{:.0f} %, edits and learning {:.0f} %, rounding {:.0f} % (products, GEMM, {:.0f} %), the "
+      "rest "
+      "{:.0f} %",
+      share(t.forward), share(t.statistics), share(t.factors), share(t.edits), share(t.rounding),
+      share(t.products), share(report.seconds - known));
+}
+
 // The recipe's data, the built-in texts where it names none; what was drawn goes into the recipe.
 // Says what the data doctor finds. Error: bad input for data that cannot serve.
 calibrate::CalibrationData draw_data(const io::Checkpoint& checkpoint,
@@ -353,7 +366,7 @@ void check_places(const std::string& model, const std::string& out) {
 
 CompressReport compress(Runtime& runtime, const io::Checkpoint& original, const std::string& out,
                         Recipe recipe, const CompressOptions& options, Progress& progress) {
-  const auto start = std::chrono::steady_clock::now();
+  const calibrate::Stopwatch watch;
   check_places(original.path(), out);
   refuse_source(original);
   if (recipe.kv.empty()) recipe.kv = kDefaultKv;
@@ -408,6 +421,7 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& original, const 
   CompressReport report = make_report(plan, results, checkpoint);
   report.bytes_before += tensor_bytes(original) - tensor_bytes(checkpoint);
   report.notes = smaller.notes;
+  report.memory_bytes = need.memory_bytes;
   for (std::string& line : plan.lines()) report.notes.push_back(std::move(line));
   if (const std::string note = starved_note(results); !note.empty()) {
     progress.note(note);
@@ -429,7 +443,10 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& original, const 
   writer.write_file(io::kArtefactFile, artefact_text(plan, report, recipe, options.tool_version));
   writer.copy_texts(checkpoint);
   writer.finish();
-  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  report.seconds = watch.seconds();
+  if (blocks == nullptr) return report;
+  report.times = blocks->times();
+  progress.note(times_note(report));
   return report;
 }
 

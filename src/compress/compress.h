@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "calibrate/work_times.h"
 #include "compress/plan.h"
 #include "compress/recipe.h"
 #include "core/progress.h"
@@ -41,7 +42,9 @@ struct CompressReport {
   std::uint64_t compressed_weights = 0;
   double bits_per_weight = 0;  // of the compressed matrices, scales included
   double mean_error = 0;  // of the compressed matrices: their mean, each counted by its weights
+  std::uint64_t memory_bytes = 0;  // that were forecast
   double seconds = 0;
+  calibrate::WorkTimes times;  // zero without calibration
   int shards = 0, resumed_shards = 0;
 };
 

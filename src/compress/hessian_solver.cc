@@ -39,7 +39,7 @@ std::vector<std::int32_t> make_order(const calibrate::LinearStatistics& s, Input
   return ordered;
 }
 
-// U with H^-1 = U^T U. Turning H upside down makes its Cholesky factor's inverse just that.
+// L, lower, with H^-1 = L L^T. Turning H upside down makes its Cholesky factor's inverse just that.
 // False when H is not positive with this damping.
 bool factor_inverse(Runtime& runtime, const calibrate::LinearStatistics& s,
                     std::span<const std::int32_t> order, double added, Matrix<float>& factor) {
@@ -62,33 +62,31 @@ bool factor_inverse(Runtime& runtime, const calibrate::LinearStatistics& s,
   const auto out = factor.resize(n, n);
   runtime.parallel(n, 16, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i)
-      for (std::int64_t j = 0; j < n; ++j) out.row_data(i)[j] = to.row_data(n - 1 - j)[n - 1 - i];
+      std::reverse_copy(to.row_data(n - 1 - i), to.row_data(n - i), out.row_data(i));
   });
   return true;
 }
 
-// P = weight * strictly upper part of (D U^T) U, D in the order (algorithms.md 1.5).
+// P^T, with P = weight * strictly upper part of (D L) L^T, D in the order (algorithms.md 1.5).
 void make_correction(Runtime& runtime, const calibrate::LinearStatistics& s, double weight,
                      Solver& solver) {
   const std::int64_t n = std::ssize(solver.order);
-  Matrix<float> drift(n, n), turned(n, n), product(n, n);
+  Matrix<float> drift(n, n), product(n, n);
   const auto from = s.drift.view();
   const auto to = drift.view();
+  const auto at = [&](std::int64_t i) { return solver.order[static_cast<std::size_t>(i)]; };
   for (std::int64_t i = 0; i < n; ++i)
     for (std::int64_t j = 0; j < n; ++j)
-      to.row_data(i)[j] =
-          static_cast<float>(weight) *
-          from.row_data(
-              solver.order[static_cast<std::size_t>(i)])[solver.order[static_cast<std::size_t>(j)]];
-  kernels::transpose(runtime, solver.factor.view(), turned.view());
+      to.row_data(i)[j] = static_cast<float>(weight) * from.row_data(at(i))[at(j)];
   const auto clear = [](MatrixView<float> m) { std::fill_n(m.data, m.rows * m.cols, 0.0f); };
   clear(product.view());
-  kernels::add_product(runtime, drift.view(), turned.view(), product.view());
+  kernels::add_product(runtime, to, solver.factor.view(), product.view());
   for (std::int64_t i = 0; i < n; ++i) std::fill_n(product.view().row_data(i), i + 1, 0.0f);
+  kernels::transpose(runtime, product.view(), to);
   clear(solver.correction.resize(n, n));
-  kernels::add_product(runtime, product.view(), solver.factor.view(), solver.correction.view());
+  kernels::add_product(runtime, solver.factor.view(), to, solver.correction.view());
   for (std::int64_t i = 0; i < n; ++i)
-    std::fill_n(solver.correction.view().row_data(i), i + 1, 0.0f);
+    std::fill_n(solver.correction.view().row_data(i) + i, n - i, 0.0f);
 }
 
 }  // namespace

@@ -24,8 +24,8 @@ struct SolverOptions {
 
 struct Solver {
   std::vector<std::int32_t> order;  // position -> input
-  Matrix<float> factor;             // U, upper, with H^-1 = U^T U, in the order
-  Matrix<float> correction;         // P of GPTAQ, strictly upper; empty without
+  Matrix<float> factor;             // L, lower, with H^-1 = L L^T, in the order
+  Matrix<float> correction;         // GPTAQ's P, turned: strictly lower; empty without
   std::vector<float> importance;    // (in) diagonal of H, damped
   double damping = 0;               // that it took
 };

@@ -35,6 +35,8 @@ class Rounder {
   // Error: bad input naming row and column of `out` for a weight that is not finite.
   virtual void round(std::int64_t first, MatrixView<const float> rows, QuantizedTensor& out,
                      std::int64_t out_first) const = 0;
+  // Of the time in round() so far: the share in matrix products.
+  virtual double product_share() const { return 0; }
   // Rows that a thread takes at a time.
   virtual std::int64_t grain() const { return 8; }
 };

@@ -3,6 +3,8 @@
 // Alistarh, 2023). Rounding and pruning are one step of it, so both errors are made up for at once.
 #pragma once
 
+#include <atomic>
+
 #include "compress/hessian_solver.h"
 #include "compress/sparsity.h"
 #include "formats/format.h"
@@ -26,6 +28,14 @@ struct SweepOptions {
   Compare compare = Compare::kMatrix;
 };
 
+// Where the time of sweeps goes, summed over threads.
+struct SweepTimes {
+  std::atomic<std::int64_t> all_ns = 0, product_ns = 0;  // product: passing errors on
+  double product_share() const {
+    return all_ns == 0 ? 0 : static_cast<double>(product_ns) / static_cast<double>(all_ns);
+  }
+};
+
 // rows (n, in), the first being row `first` of the matrix, become rows out_first.. of `out`: codes
 // where its format has a uniform grid of integers; else the weights that are left are rounded to
 // the format at the end. With `runtime` threads share the rows, else the caller does all; the
@@ -33,6 +43,6 @@ struct SweepOptions {
 // beyond the scale's range.
 void sweep(const Solver& solver, const SweepOptions& options, IsaSet isas, Runtime* runtime,
            std::int64_t first, MatrixView<const float> rows, QuantizedTensor& out,
-           std::int64_t out_first);
+           std::int64_t out_first, SweepTimes& times);
 
 }  // namespace farthing::compress

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 
+#include "formats/block_codes.h"
 #include "formats/parts.h"
 #include "formats/rounding.h"
 
@@ -25,6 +26,8 @@ namespace farthing {
 //                     const float* offsets);
 //   static void round(RoundMethod, const float* weights, const float* importance or null,
 //                     std::byte* block);
+//   // Where BlockCodes names the type; the scales stay:
+//   static void write_codes(std::byte* block, const std::uint8_t* codes);
 // };
 template <class Block>
 struct BlockFormat {
@@ -124,6 +127,15 @@ struct BlockFormat {
       Block::write(block, from.codes.data() + b * Block::kInputs, from.scales.data() + b * kGroups,
                    Block::kOffsets ? from.offsets.data() + b * kGroups : nullptr);
   }
+
+  static void write_codes(QuantizedTensor& tensor, std::int64_t row,
+                          std::span<const std::uint8_t> codes) {
+    std::byte* block = row_of(tensor, row);
+    for (std::int64_t b = 0; b < tensor.shape.cols / Block::kInputs; ++b, block += Block::kBytes)
+      Block::write_codes(block, codes.data() + b * Block::kInputs);
+  }
+
+  static BlockCodes codes_row() { return {Block::kName, write_codes}; }
 
   static Format row() {
     Format format{Block::kName, holds, parts, dequantize, nullptr, grid, read_grid, nullptr};

@@ -39,8 +39,13 @@ struct Q2K : Super {
     store_half(block + 80, super.d);
     store_half(block + 82, super.dmin);
     for (int g = 0; g < 16; ++g) block[g] = byte_of(super.scales[g] | super.minima[g] << 4);
+    write_codes(block, super.codes);
+  }
+
+  static void write_codes(std::byte* block, const std::uint8_t* codes) {
+    std::memset(block + 16, 0, 64);
     for (int i = 0; i < kInputs; ++i)
-      block[16 + i / 128 * 32 + i % 32] |= byte_of(super.codes[i] << (i % 128 / 32 * 2));
+      block[16 + i / 128 * 32 + i % 32] |= byte_of(codes[i] << (i % 128 / 32 * 2));
   }
 };
 
@@ -75,9 +80,14 @@ struct Q3K : Super {
       block[96 + g % 8] |= byte_of((scale & 15) << (g / 8 * 4));
       block[104 + g % 4] |= byte_of(scale >> 4 << (g / 4 * 2));
     }
+    write_codes(block, super.codes);
+  }
+
+  static void write_codes(std::byte* block, const std::uint8_t* codes) {
+    std::memset(block, 0, 96);
     for (int i = 0; i < kInputs; ++i) {
-      block[32 + i / 128 * 32 + i % 32] |= byte_of((super.codes[i] & 3) << (i % 128 / 32 * 2));
-      block[i % 32] |= byte_of(super.codes[i] >> 2 << (i / 32));
+      block[32 + i / 128 * 32 + i % 32] |= byte_of((codes[i] & 3) << (i % 128 / 32 * 2));
+      block[i % 32] |= byte_of(codes[i] >> 2 << (i / 32));
     }
   }
 };
@@ -138,7 +148,12 @@ struct Q4K : Super {
     const SuperBlock super = round_super_block({32, 4, 0, 63, 63}, method, weights, importance);
     std::memset(block, 0, kBytes);
     write_scales_and_minima(super, block);
-    for (int i = 0; i < kInputs; ++i) write_nibble(block + 16, i, super.codes[i]);
+    write_codes(block, super.codes);
+  }
+
+  static void write_codes(std::byte* block, const std::uint8_t* codes) {
+    std::memset(block + 16, 0, 128);
+    for (int i = 0; i < kInputs; ++i) write_nibble(block + 16, i, codes[i]);
   }
 };
 
@@ -160,9 +175,14 @@ struct Q5K : Super {
     const SuperBlock super = round_super_block({32, 5, 0, 63, 63}, method, weights, importance);
     std::memset(block, 0, kBytes);
     write_scales_and_minima(super, block);
+    write_codes(block, super.codes);
+  }
+
+  static void write_codes(std::byte* block, const std::uint8_t* codes) {
+    std::memset(block + 16, 0, 160);
     for (int i = 0; i < kInputs; ++i) {
-      write_nibble(block + 48, i, super.codes[i]);
-      block[16 + i % 32] |= byte_of(super.codes[i] >> 4 << (i / 32));
+      write_nibble(block + 48, i, codes[i]);
+      block[16 + i % 32] |= byte_of(codes[i] >> 4 << (i / 32));
     }
   }
 };
@@ -190,8 +210,13 @@ struct Q6K : Super {
     std::memset(block, 0, kBytes);
     store_half(block + 208, super.d);
     for (int g = 0; g < 16; ++g) block[192 + g] = byte_of(super.scales[g]);
+    write_codes(block, super.codes);
+  }
+
+  static void write_codes(std::byte* block, const std::uint8_t* codes) {
+    std::memset(block, 0, 192);
     for (int i = 0; i < kInputs; ++i) {
-      const int code = super.codes[i];
+      const int code = codes[i];
       block[i / 128 * 64 + i % 64] |= byte_of((code & 15) << (i % 128 / 64 * 4));
       block[128 + i / 128 * 32 + i % 32] |= byte_of(code >> 4 << (i % 128 / 32 * 2));
     }
@@ -205,5 +230,12 @@ Format q3_k_format() { return BlockFormat<Q3K>::row(); }
 Format q4_k_format() { return BlockFormat<Q4K>::row(); }
 Format q5_k_format() { return BlockFormat<Q5K>::row(); }
 Format q6_k_format() { return BlockFormat<Q6K>::row(); }
+
+std::span<const BlockCodes> super_block_codes() {
+  static const std::array rows = {BlockFormat<Q2K>::codes_row(), BlockFormat<Q3K>::codes_row(),
+                                  BlockFormat<Q4K>::codes_row(), BlockFormat<Q5K>::codes_row(),
+                                  BlockFormat<Q6K>::codes_row()};
+  return rows;
+}
 
 }  // namespace farthing

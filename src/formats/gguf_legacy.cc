@@ -38,6 +38,10 @@ struct Legacy {
                     const float* offsets) {
     store_half(block, scales[0]);
     if constexpr (kMinimum) store_half(block + 2, offsets[0]);
+    write_codes(block, codes);
+  }
+
+  static void write_codes(std::byte* block, const std::uint8_t* codes) {
     if constexpr (kBits == 8) {
       for (int i = 0; i < kInputs; ++i)
         block[kCodesAt + i] = static_cast<std::byte>(codes[i]) ^ std::byte{128};
@@ -98,5 +102,12 @@ Format q4_1_format() { return BlockFormat<Q4_1>::row(); }
 Format q5_0_format() { return BlockFormat<Q5_0>::row(); }
 Format q5_1_format() { return BlockFormat<Q5_1>::row(); }
 Format q8_0_format() { return BlockFormat<Q8_0>::row(); }
+
+std::span<const BlockCodes> legacy_block_codes() {
+  static const std::array rows = {BlockFormat<Q4_0>::codes_row(), BlockFormat<Q4_1>::codes_row(),
+                                  BlockFormat<Q5_0>::codes_row(), BlockFormat<Q5_1>::codes_row(),
+                                  BlockFormat<Q8_0>::codes_row()};
+  return rows;
+}
 
 }  // namespace farthing

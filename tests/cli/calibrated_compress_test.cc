@@ -50,6 +50,30 @@ TEST(CalibratedCompress, GivesTheSameBytesOnAnyNumberOfThreadsAndAfterAKill) {
   EXPECT_GE(killed, 1);
 }
 
+// "q4_k" of GGUF: its scales as they are without data, its codes by GPTQ.
+TEST(CalibratedCompress, ChoosesCodesOfGgufFilesAndSaysWhereTheTimeWent) {
+  const io::TempDir dir;
+  const auto made = [&](const std::string& out, const std::string& method,
+                        const std::string& threads) {
+    const Outcome run = farthing({"compress", kDemo, dir.path(out), "--scheme", "q4_k", "--method",
+                                  method, "--samples", "6", "--length", "64", "--threads", threads,
+                                  "--json", dir.path("json")});
+    EXPECT_EQ(run.code, 0) << run.err;
+    if (method == "gptq") {
+      EXPECT_THAT(run.err, HasSubstr("time: forward passes"));
+    }
+    return io::read_text_file(dir.path(out));
+  };
+  const std::string one = made("one.gguf", "gptq", "1"), two = made("two.gguf", "gptq", "2");
+  EXPECT_TRUE(one == two);
+  const Json work = Json::parse(io::read_text_file(dir.path("json"))).at("seconds_by_work");
+  for (const char* part : {"forward", "statistics", "factors", "rounding", "rounding_products"})
+    EXPECT_GT(work.at(part).get<double>(), 0) << part;
+  const std::string nearest = made("nearest.gguf", "rtn", "2");
+  EXPECT_EQ(nearest.size(), one.size());
+  EXPECT_FALSE(nearest == one);
+}
+
 TEST(CalibratedCompress, RefusesDataThatCannotServe) {
   const io::TempDir dir;
   const std::string tiny = dir.write("tiny.txt", "three words only");

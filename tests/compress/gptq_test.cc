@@ -192,6 +192,42 @@ TEST(Gptq, EveryOrderLowersTheOutputErrorOfNearestRounding) {
   }
 }
 
+TEST(Gptq, ChoosesCodesOfGgufBlocksUnderTheirScales) {
+  for (const char* scheme :
+       {"q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "q4_0", "q4_1", "q5_1", "q8_0"}) {
+    Case c;
+    c.scheme = scheme;
+    c.rows = 50;
+    c.inputs = 256;
+    c.tokens = 600;
+    const Matrix<float> x = make_inputs(c), w = make_weights(c);
+    const auto statistics = statistics_of(c, x.view());
+    const auto nearest =
+        round_all(*make_step("rtn: {importance: activations}"), c, statistics, w.view());
+    const auto made = round_all(*make_step("gptq"), c, statistics, w.view());
+    EXPECT_LT(output_error(x.view(), w.view(), made),
+              0.8 * output_error(x.view(), w.view(), nearest))
+        << scheme;
+    const auto groups = static_cast<std::size_t>(c.inputs / unit_of(c).scheme.group_size);
+    std::vector<std::uint8_t> codes(static_cast<std::size_t>(c.inputs));
+    std::vector<float> scales(groups), offsets(groups, 0.0f), before(groups),
+        offsets_before(groups, 0.0f);
+    // The scales are those that the format itself finds for these importances, damped.
+    std::vector<float> importance = statistics.square;
+    double mean = 0;
+    for (const float square : importance) mean += square / static_cast<double>(c.inputs);
+    for (float& square : importance) square += static_cast<float>(0.01 * mean);
+    QuantizedTensor found = allocate_tensor(made.shape, made.scheme);
+    found.format->quantize(found, 0, w.view(), {.importance = importance});
+    for (std::int64_t r = 0; r < c.rows; ++r) {
+      made.format->read_grid(made, r, {codes, scales, offsets});
+      found.format->read_grid(found, r, {codes, before, offsets_before});
+      EXPECT_EQ(scales, before) << scheme;
+      EXPECT_EQ(offsets, offsets_before) << scheme;
+    }
+  }
+}
+
 TEST(Gptq, AHessianOfRankOneAndDeadInputsStillGiveNumbers) {
   Case c;
   Matrix<float> x(c.tokens, c.inputs);

@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "core/random.h"
+#include "formats/block_codes.h"
 #include "formats/format.h"
 #include "tests/formats/golden.h"
 
@@ -66,6 +67,37 @@ TEST(Gguf, WritingWhatWasReadGivesTheSameBlocks) {
     ++written;
   }
   EXPECT_GE(written, 6);
+}
+
+TEST(Gguf, OtherCodesLeaveTheScalesOfTheirBlocks) {
+  int tried = 0;
+  for (const Format& format : formats()) {
+    if (!format.named) continue;
+    const WeightScheme scheme = *format.named;
+    const WriteCodes write_codes = find_write_codes(scheme);
+    if (write_codes == nullptr) continue;
+    constexpr std::int64_t kRows = 3, kCols = 512;
+    std::vector<float> weights(kRows * kCols);
+    Random random(5);
+    for (float& w : weights) w = static_cast<float>(random.uniform() - 0.4);
+    QuantizedTensor tensor = allocate_tensor({kRows, kCols}, scheme);
+    format.quantize(tensor, 0, {weights.data(), kRows, kCols}, {});
+    const auto groups = static_cast<std::size_t>(kCols / scheme.group_size);
+    std::vector<std::uint8_t> codes(kCols), other(kCols), back(kCols);
+    std::vector<float> scales(groups), offsets(groups), scales_back(groups), offsets_back(groups);
+    for (std::int64_t r = 0; r < kRows; ++r) {
+      format.read_grid(tensor, r, {codes, scales, offsets});
+      for (std::uint8_t& code : other)
+        code = static_cast<std::uint8_t>(random.below(1u << scheme.bits));
+      write_codes(tensor, r, other);
+      format.read_grid(tensor, r, {back, scales_back, offsets_back});
+      EXPECT_EQ(back, other) << format.name;
+      EXPECT_EQ(scales_back, scales) << format.name;
+      EXPECT_EQ(offsets_back, offsets) << format.name;
+    }
+    ++tried;
+  }
+  EXPECT_EQ(tried, 10);
 }
 
 double relative_error(const std::vector<float>& values, const std::vector<float>& weights) {

@@ -3,8 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <tuple>
+#include <vector>
 
 #include "core/random.h"
 
@@ -83,6 +86,98 @@ TEST(Dense, FactorTimesItselfIsTheMatrixAndItsInverseIsOne) {
         }
       }
   }
+}
+
+struct Rounded {
+  Matrix<float> weights, errors, before;
+};
+
+// 40 inputs of `rows` rows in groups of 8, some weights taken out, in the rows of vectors.
+struct RoundCase {
+  static constexpr std::int64_t kInputs = 40, kGroup = 8;
+  std::int64_t rows, width;
+  Matrix<float> weights, factor, pull, scales, offsets, kept;
+  std::vector<std::int32_t> groups;
+
+  explicit RoundCase(std::int64_t count)
+      : rows(count),
+        width((count + 15) / 16 * 16),
+        weights(random_matrix(kInputs, width, 6)),
+        factor(random_matrix(kInputs, kInputs, 7)),
+        pull(random_matrix(kInputs, kInputs, 8)),
+        scales(random_matrix(kInputs / kGroup, width, 9)),
+        offsets(random_matrix(kInputs / kGroup, width, 10)),
+        kept(random_matrix(kInputs, width, 11)) {
+    for (std::int64_t i = 0; i < kInputs; ++i) {
+      groups.push_back(static_cast<std::int32_t>(i * 3 % (kInputs / kGroup)));
+      factor.view().row_data(i)[i] = 1.5f + 0.01f * static_cast<float>(i);
+      for (std::int64_t j = 0; j < i; ++j) factor.view().row_data(i)[j] *= 0.1f;
+      for (float& k : kept.view().row(i)) k = k < 0.8f ? 1.0f : 0.0f;
+    }
+    for (std::int64_t g = 0; g < kInputs / kGroup; ++g)
+      for (float& scale : scales.view().row(g)) scale = 0.2f + 0.1f * std::abs(scale);
+    scales.view().row_data(0)[0] = 0;  // a group that is its offset
+  }
+
+  Rounded run(IsaSet isas, bool grid, bool mask, bool pulls) const {
+    Rounded out{Matrix<float>(kInputs, width), Matrix<float>(kInputs, width),
+                Matrix<float>(kInputs, width)};
+    std::copy_n(weights.view().data, kInputs * width, out.weights.view().data);
+    round_rows_here(isas, {.weights = out.weights.view().data,
+                           .stride = width,
+                           .inputs = kInputs,
+                           .rows = width,
+                           .factor = factor.view().data,
+                           .pull = pulls ? pull.view().data : nullptr,
+                           .factor_stride = kInputs,
+                           .scales = grid ? scales.view().data : nullptr,
+                           .offsets = offsets.view().data,
+                           .groups = groups.data(),
+                           .bias = 8,
+                           .bottom = 0,
+                           .top = 15,
+                           .kept = mask ? kept.view().data : nullptr,
+                           .errors = out.errors.view().data,
+                           .before = pulls ? out.before.view().data : nullptr});
+    return out;
+  }
+};
+
+TEST(Dense, RoundsInputByInputAsThePlainLoopAndTheSameOnEveryInstructionSet) {
+  for (const std::int64_t count : {1, 16, 47, 64, 100})
+    for (const auto& [grid, mask, pulls] :
+         {std::tuple{true, false, false}, {true, true, true}, {false, true, false}}) {
+      const RoundCase c(count);
+      const Rounded made = c.run(IsaSet{}, grid, mask, pulls);
+      const Rounded best = c.run(isas_here(), grid, mask, pulls);
+      for (std::int64_t r = 0; r < count; ++r) {
+        std::vector<float> errors, before;  // of this row so far
+        for (std::int64_t i = 0; i < RoundCase::kInputs; ++i) {
+          const auto at = [&](const Matrix<float>& m) { return m.view().row_data(i)[r]; };
+          float w = at(c.weights);
+          for (std::size_t k = 0; k < errors.size(); ++k) {
+            w = std::fma(-errors[k], c.factor.view().row_data(i)[k], w);
+            if (pulls) w = std::fma(before[k], c.pull.view().row_data(i)[k], w);
+          }
+          const float x = mask && at(c.kept) == 0 ? 0.0f : w;
+          float code = x, value = x;
+          if (grid) {
+            const std::int64_t g = c.groups[static_cast<std::size_t>(i)];
+            const float scale = c.scales.view().row_data(g)[r];
+            const float offset = c.offsets.view().row_data(g)[r];
+            code = scale == 0 ? 8.0f
+                              : std::clamp(std::nearbyint((x - offset) / scale) + 8, 0.0f, 15.0f);
+            value = scale * (code - 8) + offset;
+          }
+          errors.push_back((w - value) / c.factor.view().row_data(i)[i]);
+          before.push_back(w);
+          ASSERT_EQ(at(made.weights), code) << count << " rows, row " << r << ", input " << i;
+          ASSERT_EQ(at(made.errors), errors.back());
+          ASSERT_EQ(at(best.weights), code);
+          ASSERT_EQ(at(best.errors), errors.back());
+        }
+      }
+    }
 }
 
 TEST(Dense, AMatrixThatIsNotPositiveHasNoFactor) {

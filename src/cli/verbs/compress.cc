@@ -2,6 +2,7 @@
 #include "compress/compress.h"
 
 #include <fmt/core.h>
+#include <sys/resource.h>
 
 #include <csignal>
 #include <filesystem>
@@ -130,6 +131,12 @@ std::string table(const compress::CompressReport& report, const std::string& out
   return text;
 }
 
+std::int64_t peak_rss_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return std::int64_t{usage.ru_maxrss} * 1024;
+}
+
 Json to_json(const compress::CompressReport& report, const std::string& model,
              const std::string& out) {
   Json layers = Json::array();
@@ -161,6 +168,15 @@ Json to_json(const compress::CompressReport& report, const std::string& model,
           {"shards", report.shards},
           {"resumed_shards", report.resumed_shards},
           {"seconds", report.seconds},
+          {"memory_forecast_bytes", report.memory_bytes},
+          {"peak_rss_bytes", peak_rss_bytes()},
+          {"seconds_by_work",
+           {{"forward", report.times.forward},
+            {"statistics", report.times.statistics},
+            {"edits", report.times.edits},
+            {"factors", report.times.factors},
+            {"rounding", report.times.rounding},
+            {"rounding_products", report.times.products}}},
           {"layers", std::move(layers)}};
 }
 

@@ -9,6 +9,7 @@
 #include "compress/sweep.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "formats/block_codes.h"
 #include "formats/format.h"
 
 namespace farthing::compress {
@@ -30,16 +31,18 @@ class GptqRounder final : public Rounder {
  public:
   GptqRounder(std::shared_ptr<const Solver> solver, const SweepOptions& options, IsaSet isas)
       : solver_(std::move(solver)), options_(options), isas_(isas) {}
-  std::int64_t grain() const override { return 24; }
+  std::int64_t grain() const override { return 48; }
   void round(std::int64_t first, MatrixView<const float> rows, QuantizedTensor& out,
              std::int64_t out_first) const override {
-    sweep(*solver_, options_, isas_, nullptr, first, rows, out, out_first);
+    sweep(*solver_, options_, isas_, nullptr, first, rows, out, out_first, times_);
   }
+  double product_share() const override { return times_.product_share(); }
 
  private:
   std::shared_ptr<const Solver> solver_;
   SweepOptions options_;
   IsaSet isas_;
+  mutable SweepTimes times_;
 };
 
 class Gptq final : public Step {
@@ -65,8 +68,9 @@ class Gptq final : public Step {
 
  private:
   static bool rounds(const PlannedUnit& unit) {
-    return unit.is_compressed() && unit.scheme.element == Element::kInt &&
-           unit.scheme.block.empty() && calibrate::stage_of(unit.unit.slot) != model::Slot::kNone;
+    if (!unit.is_compressed() || unit.scheme.element != Element::kInt) return false;
+    if (!unit.scheme.block.empty() && find_write_codes(unit.scheme) == nullptr) return false;
+    return calibrate::stage_of(unit.unit.slot) != model::Slot::kNone;
   }
 
   Options options_;

@@ -25,13 +25,15 @@ class SparseGptRounder final : public Rounder {
   std::int64_t grain() const override { return std::numeric_limits<std::int64_t>::max(); }
   void round(std::int64_t first, MatrixView<const float> rows, QuantizedTensor& out,
              std::int64_t out_first) const override {
-    sweep(*solver_, options_, runtime_.isas, &runtime_, first, rows, out, out_first);
+    sweep(*solver_, options_, runtime_.isas, &runtime_, first, rows, out, out_first, times_);
   }
+  double product_share() const override { return times_.product_share(); }
 
  private:
   std::shared_ptr<const Solver> solver_;
   SweepOptions options_;
   Runtime& runtime_;
+  mutable SweepTimes times_;
 };
 
 // Where no token came by: the smallest of each row go.
@@ -67,9 +69,10 @@ class SparseGpt final : public PruningStep {
     return prunes(unit) ? calibrate::kHessian : calibrate::kNoStatistics;
   }
   std::uint64_t work_bytes(const PlannedUnit& unit) const override {
-    // Weights, floats in the file's order, scores; codes and masks.
-    return prunes(unit) ? static_cast<std::uint64_t>(unit.shape.size()) * (2 * sizeof(float) + 2)
-                        : 0;
+    // Weights and mask of all rows; scores of a block of inputs and what they choose.
+    if (!prunes(unit)) return 0;
+    return static_cast<std::uint64_t>(unit.shape.size()) * 2 * sizeof(float) +
+           static_cast<std::uint64_t>(unit.shape.rows * sweep_.block) * (sizeof(float) + 1);
   }
 
   std::unique_ptr<Rounder> rounder(Runtime& runtime, const PlannedUnit& unit,

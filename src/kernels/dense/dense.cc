@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <iterator>
 #include <type_traits>
 
 #include "kernels/dense/product_kernels.h"
@@ -18,19 +19,20 @@ using Run = void (*)(const StripProduct&);
 struct Row {
   Isa isa;
   Run run;
+  void (*round)(const RoundRows&);
 };
 // Best first.
 constexpr Row kTable[] = {
 #if defined(__x86_64__)
-    {Isa::kAvx512, strip_product_avx512},
-    {Isa::kAvx2, strip_product_avx2},
+    {Isa::kAvx512, strip_product_avx512, round_rows_avx512},
+    {Isa::kAvx2, strip_product_avx2, round_rows_avx2},
 #endif
-    {Isa::kScalar, strip_product_scalar},
+    {Isa::kScalar, strip_product_scalar, round_rows_scalar},
 };
-Run choose(IsaSet isas) {
+const Row& choose(IsaSet isas) {
   for (const Row& row : kTable)
-    if (isas.has(row.isa)) return row.run;
-  return strip_product_scalar;
+    if (isas.has(row.isa)) return row;
+  return *std::rbegin(kTable);
 }
 
 struct Product {
@@ -132,7 +134,7 @@ void copy(MatrixView<const float> from, MatrixView<float> to) {
 void add_product(Runtime& runtime, MatrixView<const float> a, MatrixView<const float> b,
                  MatrixView<float> c, float sign, Triangle part) {
   assert(a.cols == b.rows && a.rows == c.rows && b.cols == c.cols);
-  const Product product{choose(runtime.isas), a, b, c, sign, part};
+  const Product product{choose(runtime.isas).run, a, b, c, sign, part};
   const std::int64_t blocks = product.row_blocks();
   runtime.parallel(product.strips() * blocks, 1, [&](std::int64_t begin, std::int64_t end) {
     for (; begin < end; ++begin) product.add(begin / blocks, begin % blocks);
@@ -142,10 +144,12 @@ void add_product(Runtime& runtime, MatrixView<const float> a, MatrixView<const f
 void add_product_here(IsaSet isas, MatrixView<const float> a, MatrixView<const float> b,
                       MatrixView<float> c, float sign) {
   assert(a.cols == b.rows && a.rows == c.rows && b.cols == c.cols);
-  const Product product{choose(isas), a, b, c, sign, Triangle::kAll};
+  const Product product{choose(isas).run, a, b, c, sign, Triangle::kAll};
   for (std::int64_t strip = 0; strip < product.strips(); ++strip)
     for (std::int64_t block = 0; block < product.row_blocks(); ++block) product.add(strip, block);
 }
+
+void round_rows_here(IsaSet isas, const RoundRows& rows) { choose(isas).round(rows); }
 
 void transpose(Runtime& runtime, MatrixView<const float> from, MatrixView<float> to) {
   assert(from.rows == to.cols && from.cols == to.rows);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/runtime.h"
+#include "kernels/dense/round_rows.h"
 #include "tensor/matrix_view.h"
 
 namespace farthing::kernels {
@@ -17,6 +18,9 @@ void add_product(Runtime& runtime, MatrixView<const float> a, MatrixView<const f
 // The same by the calling thread alone, for callers that share out the work themselves.
 void add_product_here(IsaSet isas, MatrixView<const float> a, MatrixView<const float> b,
                       MatrixView<float> c, float sign = 1.0f);
+
+// Rounds rows input by input (round_rows.h), by the calling thread.
+void round_rows_here(IsaSet isas, const RoundRows& rows);
 
 // to (cols, rows) = from (rows, cols) turned.
 void transpose(Runtime& runtime, MatrixView<const float> from, MatrixView<float> to);
