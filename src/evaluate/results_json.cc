@@ -1,6 +1,7 @@
 #include "evaluate/results_json.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "core/text.h"
@@ -87,6 +88,25 @@ Json text_json(const EvalText& text, const TextResult& r, const Settings& settin
   return j;
 }
 
+namespace {
+
+// {"abstract_algebra": {"acc", "acc_stderr", "documents"}}, where documents have subjects.
+Json subjects_json(const Task& task, const TaskResult& result) {
+  std::map<std::string, std::vector<double>> answers;
+  for (std::size_t d = 0; d < task.items.size(); ++d)
+    if (const std::string& subject = task.items[d].subject; !subject.empty())
+      answers[subject].push_back(right(task, result.outcomes[d]) ? 1.0 : 0.0);
+  Json rows = Json::object();
+  for (const auto& [subject, values] : answers) {
+    const Estimate e = mean_of(values);
+    rows[subject] = {
+        {"acc", e.value}, {"acc_stderr", e.stderr_of_value}, {"documents", values.size()}};
+  }
+  return rows;
+}
+
+}  // namespace
+
 Json task_json(const Task& task, const TaskResult& result, const Settings& settings) {
   Json j{{"form", task.form->name},
          {"metric", task.form->headline},
@@ -99,6 +119,8 @@ Json task_json(const Task& task, const TaskResult& result, const Settings& setti
     j[std::string(m.name)] = m.estimate.value;
     j[std::string(m.name) + "_stderr"] = m.estimate.stderr_of_value;
   }
+  if (Json subjects = subjects_json(task, result); !subjects.empty())
+    j["subjects"] = std::move(subjects);
   add_settings(j, settings);
   j["seconds"] = result.seconds;
   return j;

@@ -25,7 +25,9 @@ std::int64_t kv_bytes_per_token(const model::ModelConfig& c, const std::string& 
 std::string kind_of(std::string_view name) {
   std::string_view kind = name.substr(name.rfind('.') + 1);  // npos + 1 is 0
   if (kind.ends_with("_proj")) kind.remove_suffix(5);
-  return std::string(kind);
+  const bool expert = name.find("experts.") != std::string_view::npos &&
+                      name.find("shared_experts.") == std::string_view::npos;
+  return (expert ? "experts." : "") + std::string(kind);
 }
 
 ModelFacts read_facts(const std::string& directory, const Json& artefact) {
@@ -80,6 +82,20 @@ void add_sensitivities(ModelFacts& facts, const Json& tune, const Json& sensitiv
     else if (const auto other = every.find({layer.name, layer.scheme}); other != every.end())
       layer.sensitivity = other->second;
   }
+  // A set of experts is one unit, under the name of its first.
+  std::map<std::pair<int, std::string>, double> sets;
+  for (const Layer& layer : facts.matrices)
+    if (layer.sensitivity && layer.kind.starts_with("experts."))
+      sets.emplace(std::pair(layer.layer, layer.kind), *layer.sensitivity);
+  for (Layer& layer : facts.matrices)
+    if (const auto set = sets.find({layer.layer, layer.kind});
+        set != sets.end() && !layer.sensitivity)
+      layer.sensitivity = set->second;
+  const std::string kv = facts.kv.empty() ? "fp16" : facts.kv;
+  if (const auto one = chosen.find("kv"); one != chosen.end())
+    facts.cache_sensitivity = one->second;
+  else if (const auto other = every.find({"kv", kv}); other != every.end())
+    facts.cache_sensitivity = other->second;
 }
 
 }  // namespace farthing::report

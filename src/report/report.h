@@ -23,6 +23,7 @@ struct ModelFacts {
   std::int64_t layers = 0, max_positions = 0;
   std::int64_t parameters = 0, weights_bytes = 0, kv_bytes_per_token = 0;
   std::vector<Layer> matrices;
+  std::optional<double> cache_sensitivity = {};  // KL of the key-value cache's type alone
 };
 
 struct SourceFile {

@@ -39,10 +39,26 @@ class Scale {
   double low_ = 0, high_ = 0;
 };
 
+// One matrix, or the experts of a layer in one slot, as if they were one.
+struct Cell {
+  Layer layer;
+  int matrices = 0;
+  void add(const Layer& l) {
+    if (matrices++ == 0) {
+      layer = l;
+      return;
+    }
+    if (l.scheme != layer.scheme) layer.scheme = "mixed";
+    layer.weights += l.weights;
+    layer.bytes += l.bytes;
+    if (l.error && (!layer.error || *l.error > *layer.error)) layer.error = l.error;  // the worst
+  }
+};
+
 struct LayerMap {
   std::vector<std::string> kinds;  // columns
-  std::map<int, std::map<std::string, const Layer*>> cells;
-  std::vector<const Layer*> others;  // outside of the blocks
+  std::map<int, std::map<std::string, Cell>> cells;
+  std::vector<Cell> others;  // outside of the blocks
   Scale scale;
   bool measured = false;  // coloured by KL, else by error
 };
@@ -58,26 +74,43 @@ LayerMap map_of(const ModelFacts& facts) {
   for (const Layer& l : facts.matrices) {
     map.scale.add(colour_of(map, l));
     if (l.layer < 0) {
-      map.others.push_back(&l);
+      map.others.emplace_back().add(l);
       continue;
     }
     if (std::ranges::find(map.kinds, l.kind) == map.kinds.end()) map.kinds.push_back(l.kind);
-    map.cells[l.layer].try_emplace(l.kind, &l);  // of experts, the first stands for all
+    map.cells[l.layer][l.kind].add(l);
   }
+  map.scale.add(map.measured ? facts.cache_sensitivity : std::nullopt);
   return map;
 }
 
-std::string cell(const LayerMap& map, const Layer& l) {
+// Of the key-value cache bytes are those of a token.
+std::string cell(const LayerMap& map, const Cell& all) {
+  const Layer& l = all.layer;
   const auto colour = colour_of(map, l);
   std::string title = escape(l.name, 120) + ", " + escape(l.scheme, 40);
   if (!l.activations.empty()) title += ", activations " + escape(l.activations, 20);
+  if (all.matrices > 1) title += fmt::format(" and {} more", all.matrices - 1);
   title += ", " + bytes_text(static_cast<double>(l.bytes));
   if (l.sensitivity) title += ", KL " + short_number(*l.sensitivity);
   if (l.error) title += ", error " + short_number(*l.error);
   const std::string style =
       colour ? fmt::format(" style=\"--s:{:.3f}\"", map.scale.of(*colour)) : "";
-  return fmt::format("<td class=\"{}\"{} title=\"{}\">{}</td>", colour ? "cell" : "cell plain",
-                     style, title, escape(l.scheme, 24));
+  return fmt::format(
+      "<td class=\"{}\"{} title=\"{}\">{}</td>", colour ? "cell" : "cell plain", style, title,
+      escape(l.scheme, 24) + (all.matrices > 1 ? fmt::format(" &times; {}", all.matrices) : ""));
+}
+
+Cell cache_cell(const ModelFacts& facts) {
+  Cell cell;
+  cell.add({.name = "key-value cache, for a token",
+            .kind = "kv cache",
+            .scheme = facts.kv.empty() ? "fp16" : facts.kv,
+            .activations = "",
+            .bytes = facts.kv_bytes_per_token,
+            .error = {},
+            .sensitivity = facts.cache_sensitivity});
+  return cell;
 }
 
 std::string scheme_counts(const ModelFacts& facts) {
@@ -114,12 +147,13 @@ std::string layers_section(const Report& report) {
     out += fmt::format("<tr><th>{}</th>", layer);
     for (const std::string& kind : map.kinds) {
       const auto found = cells.find(kind);
-      out += found == cells.end() ? "<td></td>" : cell(map, *found->second);
+      out += found == cells.end() ? "<td></td>" : cell(map, found->second);
     }
     out += "</tr>\n";
   }
-  for (const Layer* l : map.others)
-    out += fmt::format("<tr><th>{}</th>{}</tr>\n", escape(l->kind, 30), cell(map, *l));
+  for (const Cell& other : map.others)
+    out += fmt::format("<tr><th>{}</th>{}</tr>\n", escape(other.layer.kind, 30), cell(map, other));
+  out += "<tr><th>kv cache</th>" + cell(map, cache_cell(*report.facts)) + "</tr>\n";
   out += "</tbody></table></div>\n";
   out += fmt::format(
       "<p class=\"hint\">Colour: {} <span class=\"key\"></span> on a logarithmic scale; hover for "

@@ -57,6 +57,18 @@ TEST_P(GoldenTask, HasTheNumbersOfTheHarness) {
     EXPECT_NEAR(metrics.at(name).get<double>(), value.get<double>(),
                 name == "perplexity" ? 1e-4 * value.get<double>() : 2e-6)
         << name;
+  // Subjects add up to the whole.
+  EXPECT_EQ(metrics.contains("subjects"), task.name == "mmlu");
+  double documents = 0, right_ones = 0;
+  const Json subjects = metrics.value("subjects", Json::object());
+  for (const auto& [subject, row] : subjects.items()) {
+    documents += row["documents"].get<double>();
+    right_ones += row["documents"].get<double>() * row["acc"].get<double>();
+  }
+  if (task.name == "mmlu") {
+    EXPECT_EQ(documents, static_cast<double>(task.items.size()));
+    EXPECT_NEAR(right_ones / documents, metrics["acc"].get<double>(), 1e-12);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(, GoldenTask,

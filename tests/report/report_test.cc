@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "core/error.h"
+#include "report/facts.h"
 #include "report/html.h"
 #include "tests/report/fixture.h"
 
@@ -63,6 +64,37 @@ TEST(ReportPage, TakesTheQualityFromTrainingWhereNothingElseMeasuredIt) {
   const Report report = read_report(dir.path(), {});
   EXPECT_THAT(html_page(report), HasSubstr("was not measured: give distill a text"));
   EXPECT_FALSE(report_json(report)["headline"].contains("kld"));
+}
+
+TEST(ReportPage, MapHasTheCacheAndSetsOfExperts) {
+  Report report;
+  report.name = "moe";
+  ModelFacts& facts = report.facts.emplace();
+  facts.kv = "int8";
+  facts.kv_bytes_per_token = 640;
+  for (int expert = 0; expert < 3; ++expert)
+    for (const char* slot : {"gate_proj", "up_proj"}) {
+      Layer& layer = facts.matrices.emplace_back();
+      layer.name = "model.layers.0.mlp.experts." + std::to_string(expert) + "." + slot;
+      layer.kind = kind_of(layer.name);
+      layer.layer = 0;
+      layer.bytes = 100;
+      layer.scheme = expert == 2 && layer.kind == "experts.up" ? "w8g64" : "w4g64";
+    }
+  Layer& shared = facts.matrices.emplace_back();
+  shared.kind = kind_of("model.layers.0.mlp.shared_experts.up_proj");
+  EXPECT_EQ(shared.kind, "up");
+  add_sensitivities(facts, Json::parse(R"({"layers": [
+{"name": "model.layers.0.mlp.experts.0.gate_proj", "kld": 0.25}, {"name": "kv", "kld": 0.5}]})"),
+                    Json());
+  EXPECT_EQ(facts.matrices[4].sensitivity, 0.25);  // of the last expert's gate
+  const std::string page = html_page(report);
+  EXPECT_THAT(page, HasSubstr("<th>experts.gate</th>"));
+  EXPECT_THAT(page, HasSubstr("w4g64 &times; 3"));
+  EXPECT_THAT(page, HasSubstr("mixed &times; 3"));
+  EXPECT_THAT(page, HasSubstr("and 2 more, 300 B, KL 0.25"));
+  EXPECT_THAT(page, HasSubstr("<tr><th>kv cache</th><td class=\"cell\""));
+  EXPECT_THAT(page, HasSubstr("KL 0.5"));
 }
 
 TEST(ReportPage, FetchesNothingAndRunsOnlyItsOwnScripts) {
