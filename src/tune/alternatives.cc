@@ -63,6 +63,11 @@ void parse_method(std::string_view text, Alternative& to) {
     }
     to.steps.push_back(std::move(step));
   }
+  const auto rounds = [](const StepSetting& step) {
+    return step.name == "rtn" || step.name == "gptq";
+  };
+  if (std::ranges::count_if(to.steps, rounds) > 1)
+    usage_error("--schemes: {} rounds the weights twice; keep one of them", printable(text));
   compress::Recipe recipe;  // finds what the steps themselves refuse
   recipe.steps = matched_steps(to.steps, {"re:.*"});
   compress::make_steps(recipe);

@@ -44,13 +44,17 @@ std::string hash_windows(const evaluate::EvalText& text) {
 }
 
 bool wants_data(const Space& space, std::span<const std::unique_ptr<compress::Step>> steps) {
-  for (const auto& step : steps) {
-    if (step->transform_statistics() != calibrate::kNoStatistics) return true;
-    for (const Unit& unit : space.units())
-      for (const std::size_t member : unit.members)
-        for (std::size_t a = 1; a < space.alternatives(unit).size(); ++a)
-          if (step->statistics(space.planned(member, a)) != calibrate::kNoStatistics) return true;
-  }
+  const auto wants = [&](const compress::Step& step, std::size_t alternative) {
+    if (step.transform_statistics() != calibrate::kNoStatistics) return true;
+    for (std::size_t member = 0; member < space.matrices(); ++member)
+      if (step.statistics(space.planned(member, alternative)) != calibrate::kNoStatistics)
+        return true;
+    return false;
+  };
+  for (std::size_t a = 1; a < space.alternatives(space.units().front()).size(); ++a)
+    for (const auto all : {steps, space.steps(a)})
+      for (const auto& step : all)
+        if (wants(*step, a)) return true;
   return false;
 }
 

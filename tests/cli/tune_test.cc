@@ -155,17 +155,18 @@ TEST(Tune, HoldsAFloorOnATask) {
 // What is predicted of smoothed, pruned and differently rounded units is what compress makes.
 TEST(Tune, ChoosesAmongMethods) {
   const io::TempDir dir;
-  const Outcome tuned = tune(dir,
-                             {{"--schemes", "w8a8,w8a8@smooth=0.5,w4g64,w4g64@rtn,w8g64@wanda=2:4"},
-                              {"--max-bytes", "6MB"},
-                              {"--samples", "4"},
-                              {"--json", dir.path("t.json")}},
-                             {dir.path("out")});
+  const Outcome tuned =
+      tune(dir,
+           {{"--schemes", "w8a8,w8a8@smooth=0.5,w4g64,w4g64@gptq,w8g64@wanda=2:4"},
+            {"--max-bytes", "6MB"},
+            {"--samples", "4"},
+            {"--json", dir.path("t.json")}},
+           {dir.path("out")});
   ASSERT_EQ(tuned.code, 0) << tuned.err;
   const Json json = read_json_file(dir.path("t.json"));
   std::map<std::string, int> chosen;
   for (const Json& layer : json["layers"]) ++chosen[layer["scheme"].get<std::string>()];
-  EXPECT_GT(chosen["w4g64@rtn"] + chosen["w8a8@smooth=0.5"], 0);
+  EXPECT_GT(chosen["w4g64@gptq"], chosen["w4g64"]);  // --method is minmax
   const Json& first = json["rounds"][0];
   EXPECT_EQ(first["expected"]["bytes"], first["measured"]["bytes"]);
   EXPECT_NEAR(first["measured"]["kld"].get<double>() / first["expected"]["kld"].get<double>(), 1,

@@ -162,6 +162,7 @@ TEST(Alternatives, AreRefusedWithASentence) {
   refuse("w4g64@", "unknown method");
   refuse("w4g64@autoround", "many matrices at once");
   refuse("w4g64@rtn=3", "takes no value");
+  refuse("w4g64@rtn+gptq", "rounds the weights twice");
   refuse("w4g64@wanda+magnitude", "takes weights out twice");
   EXPECT_EQ(parse_alternatives("keep,w4g64").size(), 2u);
 }
