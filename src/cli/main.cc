@@ -16,6 +16,18 @@
 namespace farthing::cli {
 namespace {
 
+// One sentence for a command line that was not understood; `given` stands where the verb should.
+[[noreturn]] void refuse(const CLI::ParseError& error, std::string_view given) {
+  std::string names;
+  for (const Verb& known : verbs()) {
+    if (known.name == given)
+      usage_error("{}; see `farthing {} --help`", printable(error.what(), 400), known.name);
+    names += (names.empty() ? "" : ", ") + std::string(known.name);
+  }
+  if (given.empty()) usage_error("a verb is needed: {}; see `farthing --help`", names);
+  usage_error("there is no verb {}; known: {}", printable(given), names);
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Farthing makes language models small and fast on CPUs, and proves what that cost.",
                "farthing");
@@ -36,19 +48,10 @@ int run(int argc, char** argv) {
   } catch (const CLI::ConversionError& error) {  // "Could not convert: --threads = x"
     const std::string_view what = error.what();
     const std::size_t colon = what.find(": ");
-    usage_error("{} is not a value of that option; see `farthing VERB --help` for its type",
-                printable(what.substr(colon == what.npos ? 0 : colon + 2), 400));
+    usage_error("{} is not a value of that option; see `farthing {} --help` for its type",
+                printable(what.substr(colon == what.npos ? 0 : colon + 2), 400), argv[1]);
   } catch (const CLI::ParseError& error) {
-    const std::string_view given = argc > 1 && argv[1][0] != '-' ? argv[1] : "";
-    std::string verb, names;
-    for (const Verb& known : verbs()) {
-      if (known.name == given) verb = " " + std::string(known.name);
-      names += (names.empty() ? "" : ", ") + std::string(known.name);
-    }
-    if (verb.empty() && !given.empty())
-      usage_error("there is no verb {}; known: {}", printable(given), names);
-    fmt::print(stderr, "farthing: {}; see `farthing{} --help`\n", error.what(), verb);
-    return static_cast<int>(Fault::kUsage);
+    refuse(error, argc > 1 && argv[1][0] != '-' ? argv[1] : "");
   }
   return 0;
 }

@@ -13,6 +13,7 @@ namespace farthing::testing {
 namespace {
 
 using nlohmann::json;
+using ::testing::HasSubstr;
 const std::string kModel = source_path("models/demo/books-llama-8m");
 const std::string kText = source_path("models/demo/voyage-of-the-beagle.txt");
 const std::string kStudent = source_path("models/demo/books-llama-7m");
@@ -112,6 +113,16 @@ TEST(DemoModel, EvaluatedAgainstItselfHasNoDivergence) {
   const json text = json::parse(ran.out)["texts"]["voyage-of-the-beagle.txt"];
   EXPECT_LT(text["kld"]["mean"].get<double>(), 1e-9);
   EXPECT_EQ(text["top1_agreement"], 1.0);
+}
+
+TEST(DemoModel, TakesAPresetWhoseSamplesWouldBeLongerThanItsContext) {
+  const io::TempDir dir;
+  const std::string preset = "compress " + kModel + " " + dir.path("o") + " --preset balanced";
+  const Ran ran = run_farthing(preset + " --samples 4");
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  const Ran asked = run_farthing(preset + " --samples 4 --length 512 --force");
+  EXPECT_EQ(asked.code, 3);
+  EXPECT_THAT(asked.err, HasSubstr("more than the 256 positions"));
 }
 
 TEST(DemoModel, IsWrittenAsAGgufFileInBlocksOfThatFormat) {

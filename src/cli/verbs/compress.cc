@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <map>
@@ -19,6 +20,8 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "io/artefact_writer.h"
+#include "model/architecture.h"
+#include "model/config.h"
 
 namespace farthing::cli {
 namespace {
@@ -83,6 +86,14 @@ void add_end_rules(const Options& o, const io::Checkpoint& checkpoint, compress:
   if (!o.embedding.empty())
     recipe.layers.push_back(compress::make_rule(names.embedding, o.embedding, "--embedding"));
   if (!o.head.empty()) recipe.layers.push_back(compress::make_rule(names.head, o.head, "--head"));
+}
+
+// A preset's samples are as long as the model takes; a length that was asked for stays.
+void fit_length(const Options& o, const io::Checkpoint& checkpoint, compress::Recipe& recipe) {
+  if (!recipe.calibration || o.length > 0 || !o.recipe.empty()) return;
+  const auto positions =
+      model::config_of(model::find_architecture(checkpoint.config()), checkpoint).max_positions;
+  if (positions > 0) recipe.calibration->length = std::min(recipe.calibration->length, positions);
 }
 
 // One line a scheme, then all of them.
@@ -241,6 +252,7 @@ void run(const Options& o) {
   signal(SIGXFSZ, SIG_IGN);  // a file size limit then is an error of the write, with a sentence
   const auto checkpoint = io::Checkpoint::open(model);
   add_end_rules(o, *checkpoint, recipe);
+  fit_length(o, *checkpoint, recipe);
   if (!o.sweep.empty())
     return sweep(o, *checkpoint, recipe,
                  {.model = model, .out = out, .text = {}, .options = options});
@@ -327,7 +339,9 @@ void add_compress(VerbOptions& verb) {
       ->expected(1)
       ->take_all();
   verb.add_option("--samples", o.samples, "Calibration samples (128)")->positive();
-  verb.add_option("--length", o.length, "Tokens of a calibration sample (512)")->positive();
+  verb.add_option("--length", o.length,
+                  "Tokens of a calibration sample (512, or as many as the model takes)")
+      ->positive();
   verb.add_option("--seed", o.seed, "Seed of the calibration samples and of what is random");
   verb.add_option("--memory-limit", o.memory_limit, "Memory to stay within, as in 8GB");
   verb.add_option("--shard-size", o.shard_size,
