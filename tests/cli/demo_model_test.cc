@@ -115,6 +115,13 @@ TEST(DemoModel, EvaluatedAgainstItselfHasNoDivergence) {
   EXPECT_EQ(text["top1_agreement"], 1.0);
 }
 
+TEST(DemoModel, IsEvaluatedInWindowsThatFitItsContext) {
+  const Ran ran = run_farthing("eval " + kModel + " --text " + kText + " --windows 1 --json -");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.err, "");
+  EXPECT_EQ(json::parse(ran.out)["texts"]["voyage-of-the-beagle.txt"]["context"], 256);
+}
+
 TEST(DemoModel, TakesAPresetWhoseSamplesWouldBeLongerThanItsContext) {
   const io::TempDir dir;
   const std::string preset = "compress " + kModel + " " + dir.path("o") + " --preset balanced";

@@ -2,6 +2,8 @@
 #include <fmt/core.h>
 #include <sys/resource.h>
 
+#include <algorithm>
+
 #include "cli/beside.h"
 #include "cli/common.h"
 #include "cli/model_quality.h"
@@ -81,10 +83,12 @@ std::vector<evaluate::NamedFile> named(const std::vector<std::string>& arguments
   return files;
 }
 
-Inputs read_inputs(const Options& o, const text::Tokenizer& tokenizer) {
+// positions: the most that the model was made for, 0 where it does not say.
+Inputs read_inputs(const Options& o, const text::Tokenizer& tokenizer, std::int64_t positions) {
   evaluate::WindowOptions windows{
       .context = o.context, .windows = o.windows, .bos = evaluate::parse_bos(o.bos)};
   evaluate::apply_convention(o.convention, windows);
+  if (o.context == 0 && positions > 0) windows.context = std::min(windows.context, positions);
   Inputs inputs;
   for (const auto& [name, path] : named(o.texts, "texts", true))
     inputs.texts.push_back(
@@ -199,7 +203,7 @@ void run(const Options& o) {
   LoadedModel loaded = load_model(*runtime, o.model);
   const auto tokenizer = text::Tokenizer::load(*loaded.checkpoint);
   if (!tokenizer) bad_input("{}: has no tokenizer, so text cannot be evaluated", o.model.model);
-  const Inputs inputs = read_inputs(o, *tokenizer);
+  const Inputs inputs = read_inputs(o, *tokenizer, loaded.model->config().max_positions);
   if (!inputs.texts.empty() &&
       inputs.texts.front().options.context > loaded.model->config().max_positions)
     progress->note(
@@ -255,7 +259,7 @@ void add_eval(VerbOptions& verb) {
       "--reference", o->reference,
       "Model to compare with: adds KL divergence, top-1 agreement, RMS delta p and flips");
   verb.add_option("--reference-kv", o->reference_kv, "Key-value cache of the reference");
-  verb.add_option("--context", o->context, "Tokens a window (default 512; 2048 for gptq)")
+  verb.add_option("--context", o->context, "Tokens a window (default 512, 2048 for gptq, or the model's most)")
       ->positive();
   verb.add_option("--convention", o->convention,
                   "Positions scored: all, second-half; or gptq, llama.cpp")
