@@ -104,7 +104,8 @@ inline __m512 scalef_ps(__m512 x, __m512 n) {
   return _mm512_loadu_ps(number);
 }
 // VDPBF16PS: the odd product first, each added with one rounding, subnormals taken as zero.
-inline __m512 dpbf16_ps(__m512 sums, __m512bh a, __m512bh b) {
+// Pairs of BF16 numbers as bits: clang would round a vector of its own type wherever it passes one.
+inline __m512 dpbf16_ps(__m512 sums, __m512i a, __m512i b) {
   float sum[16];
   std::uint32_t x[16], y[16];
   __builtin_memcpy(sum, &sums, sizeof sum);
@@ -143,6 +144,7 @@ __m512i maskz_expand(std::uint64_t mask, __m512i x) {
 #define _mm256_dpbusd_avx_epi32 simde_mm256_dpbusd_epi32
 #undef _mm512_scalef_ps
 #define _mm512_scalef_ps emulated::scalef_ps
+#define __m512bh __m512i
 #undef _mm512_dpbf16_ps
 #define _mm512_dpbf16_ps emulated::dpbf16_ps
 #undef _mm512_cvtepu8_epi16

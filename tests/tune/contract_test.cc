@@ -13,7 +13,7 @@ evaluate::TextResult result_of(double kld, double half_width) {
   evaluate::TextResult r;
   r.perplexity = 10.1;
   r.tokens = 1000;
-  r.against.emplace();
+  r.against = evaluate::TextResult::Against{};
   r.against->reference_perplexity = 10;
   r.against->top1_agreement = 0.95;
   r.against->kld.mean = kld;
