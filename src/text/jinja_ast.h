@@ -186,11 +186,12 @@ struct WithNode : Node {
 };
 
 struct Program {
+  std::vector<std::unique_ptr<StringRep>>
+      strings;  // first: symbols and nodes borrow them to their end
   Body body;
   std::vector<Value> symbols;  // names by number
   std::unordered_map<std::string, int> symbol_of;
   std::vector<std::unique_ptr<Node>> nodes;
-  std::vector<std::unique_ptr<StringRep>> strings;
 
   int symbol(const std::string& name) {
     const auto [at, fresh] = symbol_of.try_emplace(name, static_cast<int>(symbols.size()));
