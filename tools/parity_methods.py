@@ -100,7 +100,8 @@ def stack(net, samples):
 def scales_of(w, group, bits):
     """Full range, signed: the largest of a group lies at -2^(bits-1); FP16."""
     parts = w.reshape(len(w), -1, group)
-    longest = np.take_along_axis(parts, np.abs(parts).argmax(-1)[..., None], -1)[..., 0]
+    low, high = parts.min(-1), parts.max(-1)
+    longest = np.where(-low > high, low, high)  # of two that are as long, the positive one
     return (longest / -2.0 ** (bits - 1)).astype(np.float16).astype(np.float64)
 
 
