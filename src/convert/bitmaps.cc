@@ -7,6 +7,7 @@
 #include <map>
 #include <unordered_set>
 
+#include "convert/shards.h"
 #include "core/error.h"
 #include "core/sha256.h"
 #include "core/text.h"
@@ -18,7 +19,6 @@
 namespace farthing::convert {
 namespace {
 
-constexpr std::uint64_t kShardBytes = 256u << 20;
 constexpr std::string_view kDenseMethod = "dense_quant_method";  // in sparsity_config: what it was
 
 // What becomes one or more tensors of the new files.
@@ -156,19 +156,6 @@ std::vector<Item> fill_items(const io::Checkpoint& checkpoint, ConvertReport& re
   return items;
 }
 
-// Shards of whole items; each but the last has at least kShardBytes.
-std::vector<std::vector<const Item*>> cut_shards(std::vector<Item>& items) {
-  std::ranges::sort(items, {}, [](const Item& item) { return item.tensors[0].name; });
-  std::vector<std::vector<const Item*>> shards(1);
-  std::uint64_t bytes = 0;
-  for (const Item& item : items) {
-    if (bytes >= kShardBytes) shards.emplace_back(), bytes = 0;
-    for (const io::PlannedTensor& tensor : item.tensors) bytes += tensor.bytes();
-    shards.back().push_back(&item);
-  }
-  return shards;
-}
-
 void write_item(Runtime& runtime, const io::Checkpoint& checkpoint, const Item& item,
                 std::size_t first, io::PlannedSafetensors& file) {
   if (item.thinned) return io::write_bitmask(runtime, *item.thinned, file, first);
@@ -225,6 +212,7 @@ Json dense_config(const Json& sparse) {
 void write_all(Runtime& runtime, const io::Checkpoint& checkpoint, const std::string& out,
                std::vector<Item>& items, const Json& config, const ConvertOptions& options,
                Progress& progress, ConvertReport& report) {
+  std::ranges::sort(items, {}, [](const Item& item) { return item.tensors[0].name; });
   const auto shards = cut_shards(items);
   const std::string key =
       sha256_hex(fmt::format("{}\n{}", io::hash_checkpoint(checkpoint), report.target));

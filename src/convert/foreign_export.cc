@@ -9,6 +9,7 @@
 #include "calibrate/collect.h"
 #include "convert/convert.h"
 #include "convert/foreign_layout.h"
+#include "convert/shards.h"
 #include "core/error.h"
 #include "core/sha256.h"
 #include "core/text.h"
@@ -22,7 +23,6 @@
 namespace farthing::convert {
 namespace {
 
-constexpr std::uint64_t kShardBytes = 256u << 20;
 constexpr std::int64_t kGrain = 32;  // rows whose zero points share words
 
 // What becomes of one matrix.
@@ -216,18 +216,6 @@ void write_item(Runtime& runtime, const ForeignKind& kind, const io::Checkpoint&
   }
   report.tensors.push_back(std::move(row));
   checkpoint.release(source);
-}
-
-// Shards of whole items; each but the last has at least kShardBytes.
-std::vector<std::vector<const Item*>> cut_shards(const std::vector<Item>& items) {
-  std::vector<std::vector<const Item*>> shards(1);
-  std::uint64_t bytes = 0;
-  for (const Item& item : items) {
-    if (bytes >= kShardBytes) shards.emplace_back(), bytes = 0;
-    for (const io::PlannedTensor& tensor : item.tensors) bytes += tensor.bytes();
-    shards.back().push_back(&item);
-  }
-  return shards;
 }
 
 std::optional<WeightScheme> parse_type(const ForeignKind& kind, const std::string& type) {
