@@ -41,7 +41,7 @@ TEST(CalibratedCompress, GivesTheSameBytesOnAnyNumberOfThreadsAndAfterAKill) {
     const Outcome first = compress(
         out, with({}), {.kill_after = std::chrono::milliseconds(moment), .file_size_limit = {}});
     killed += first.code == -SIGKILL ? 1 : 0;
-    if (first.code != 0) {
+    if (!io::file_exists(out)) {
       const Outcome again = compress(out, with({}));
       ASSERT_EQ(again.code, 0) << again.err;
     }

@@ -70,7 +70,7 @@ TEST(Distill, GivesTheSameBytesOnAnyNumberOfThreadsAndAfterAKill) {
     const std::string out = dir.path("killed" + std::to_string(moment));
     const Outcome first =
         distill(config, out, saves, {.kill_after = std::chrono::milliseconds(moment)});
-    if (first.code != 0) {
+    if (!std::filesystem::exists(out)) {  // the kill may come after the last rename
       const Outcome again = distill(config, out, saves);
       ASSERT_EQ(again.code, 0) << again.err;
     }
@@ -96,7 +96,7 @@ TEST(Distill, OfWhatTheStudentSaysGoesOnToTheSameBytesAfterAKill) {
     const std::string out = dir.path("killed" + std::to_string(moment));
     const Outcome first =
         distill(config, out, words, {.kill_after = std::chrono::milliseconds(moment)});
-    if (first.code != 0) {
+    if (!std::filesystem::exists(out)) {  // the kill may come after the last rename
       ASSERT_EQ(distill(config, out, words).code, 0);
     }
     EXPECT_EQ(files_of(out), whole) << "killed after " << moment << " ms";
