@@ -2,6 +2,7 @@
 // codes.
 #pragma once
 
+#include "kernels/code_tiles/one_body.h"
 #include "kernels/code_tiles/unpack.h"
 #include "kernels/linear_store.h"
 
@@ -18,8 +19,11 @@ struct PanelCursor {
 
 template <class Dot, int R, int T>
 FARTHING_SIMD void flush(typename Dot::Partial (&sums)[T][R]) {
-  for (int t = 0; t < T; ++t)
+  FARTHING_UNROLL
+  for (int t = 0; t < T; ++t) {
+    FARTHING_UNROLL
     for (int r = 0; r < R; ++r) Dot::flush(sums[t][r]);
+  }
 }
 
 // Adds the products of some blocks of codes to the partial sums; moves the codes on both sides past
@@ -32,14 +36,18 @@ FARTHING_SIMD void add_products(const CodeTiles& codes, std::int64_t blocks, con
     FARTHING_UNROLL
     for (int c = 0; c < Unpack::kChunks; ++c, x += Dot::kDwords * T) {
       typename S::B b[R];
+      FARTHING_UNROLL
       for (int r = 0; r < R; ++r) b[r] = Unpack::template chunk<S>(w[r], codes, c);
+      FARTHING_UNROLL
       for (int t = 0; t < T; ++t) {
         const auto input = Dot::input(x + t, T);
+        FARTHING_UNROLL
         for (int r = 0; r < R; ++r) sums[t][r] = Dot::dot(sums[t][r], b[r], input);
       }
       if constexpr (Dot::kFlush != 0 && Dot::kFlush < Unpack::kChunks)
         if ((c + 1) % Dot::kFlush == 0) flush<Dot, R, T>(sums);
     }
+    FARTHING_UNROLL
     for (int r = 0; r < R; ++r)
       for (int v = 0; v < Unpack::kVectors; ++v, w[r] += 64) S::Float::prefetch(w[r] + kAhead);
   }
@@ -50,8 +58,11 @@ template <class Dot, class Unpack, int R, int T>
 FARTHING_SIMD void multiply_unit(const CodeTiles& codes, const std::byte** w, PanelCursor& x,
                                  typename Dot::Partial (&sums)[T][R]) {
   using S = typename Dot::Isa;
-  for (int t = 0; t < T; ++t)
+  FARTHING_UNROLL
+  for (int t = 0; t < T; ++t) {
+    FARTHING_UNROLL
     for (int r = 0; r < R; ++r) sums[t][r] = Dot::start(S::set(x.folds[t]));
+  }
   const std::int64_t blocks = codes.unit_vectors / Unpack::kVectors;
   if constexpr (Dot::kFlush < Unpack::kChunks) {  // never, or within a block
     static_assert(Dot::kFlush == 0 || Unpack::kChunks % Dot::kFlush == 0);
@@ -68,42 +79,49 @@ FARTHING_SIMD void multiply_unit(const CodeTiles& codes, const std::byte** w, Pa
 // sums[t][r][16] = the outputs of R whole tiles for T tokens. They stay in memory: registers are
 // for the integers, which change more often.
 template <class Dot, class Unpack, int R, int T>
-inline void multiply_tiles(const CodeTiles& codes, const std::byte* const* tiles, PanelCursor x,
-                           float* sums) {
+[[gnu::noinline]] inline void multiply_tiles(const CodeTiles& codes, const std::byte* const* tiles,
+                                             PanelCursor x, float* sums) {
   using S = typename Dot::Isa;
   using F = typename S::Float;
   const std::byte* w[R];
+  FARTHING_UNROLL
   for (int r = 0; r < R; ++r) w[r] = tiles[r];
   for (int i = 0; i < T * R; ++i) F::store(sums + i * kTileRows, F::zero());
   for (std::int64_t g = 0; g < codes.groups; ++g) {
     const std::byte* scales[R];
+    FARTHING_UNROLL
     for (int r = 0; r < R; ++r) scales[r] = w[r] + codes.code_bytes;
     for (std::int64_t u = 0; u < codes.units; ++u) {
       typename Dot::Partial partial[T][R];
       multiply_unit<Dot, Unpack, R, T>(codes, w, x, partial);
       typename F::F scale[R];
+      FARTHING_UNROLL
       for (int r = 0; r < R; ++r) scale[r] = load_scales<F>(codes, scales[r]);
+      FARTHING_UNROLL
       for (int t = 0; t < T; ++t) {
         const auto x_scale = F::set(x.scales[t]);
+        FARTHING_UNROLL
         for (int r = 0; r < R; ++r) {
           float* sum = sums + (t * R + r) * kTileRows;
           F::store(sum, F::fma(S::to_float(Dot::finish(partial[t][r])), F::mul(scale[r], x_scale),
                                F::load(sum)));
         }
       }
-      if (codes.offsets != OffsetForm::kNone)
-        for (int r = 0; r < R; ++r) {
-          const auto offset = load_offsets<F>(codes, scales[r] + scales_bytes(codes), scale[r]);
-          for (int t = 0; t < T; ++t) {
-            float* sum = sums + (t * R + r) * kTileRows;
-            F::store(sum,
-                     F::fma(F::mul(offset, F::set(x.scales[t])), F::set(x.sums[t]), F::load(sum)));
-          }
+      if (codes.offsets != OffsetForm::kNone) FARTHING_UNROLL
+      for (int r = 0; r < R; ++r) {
+        const auto offset = load_offsets<F>(codes, scales[r] + scales_bytes(codes), scale[r]);
+        FARTHING_UNROLL
+        for (int t = 0; t < T; ++t) {
+          float* sum = sums + (t * R + r) * kTileRows;
+          F::store(sum,
+                   F::fma(F::mul(offset, F::set(x.scales[t])), F::set(x.sums[t]), F::load(sum)));
         }
+      }
       x.scales += T;
       x.folds += T;
       x.sums += T;
     }
+    FARTHING_UNROLL
     for (int r = 0; r < R; ++r) w[r] += codes.group_bytes - codes.code_bytes;
   }
 }
@@ -151,10 +169,9 @@ inline void run_tiles(const LinearSlice& slice) {
   }
 }
 
-// One token reads one stream, each tile from its beginning to its end.
 template <class Dot, class Unpack, int R, int T>
 inline void run(const LinearSlice& slice) {
-  if (slice.tokens == 1) return run_tiles<Dot, Unpack, R, 1>(slice);
+  if (slice.tokens == 1) return run_one<Dot, Unpack>(slice);
   run_tiles<Dot, Unpack, R, T>(slice);
 }
 

@@ -126,7 +126,11 @@ inline void multiply_stripe(const LinearSlice& slice, const std::byte* w, std::i
 template <class Dot, class Unpack, int T>
 inline void run_stripes(const LinearSlice& slice) {
   using F = typename Dot::Isa::Float;
-  if (slice.tokens == 1) return run_tiles<Dot, Unpack, 1, 1>(slice);
+  if constexpr (Dot::kFlush == 0) {
+    if (slice.tokens == 1) return run_one<Dot, Unpack>(slice);
+  } else {
+    if (slice.tokens == 1) return run_tiles<Dot, Unpack, 1, 1>(slice);
+  }
   const std::int64_t width = panel_width(slice.tokens, T);
   const std::int64_t dwords =
       slice.codes->groups * slice.codes->units * (slice.codes->unit_padded / 4) * Dot::kDwords;
