@@ -117,12 +117,15 @@ void choose_fallback(Runtime& runtime, const model::TensorMap& map, Plan& plan,
   };
   std::ranges::stable_sort(costs, [&](const auto& a, const auto& b) { return gain(a) > gain(b); });
   const QuantScheme scheme = parse_scheme(setting.scheme);
+  const bool edits =
+      std::ranges::any_of(steps, [](const auto& step) { return step->transforms(); });
   for (const auto& cost : costs) {
     const auto weights = static_cast<double>(cost.unit->weights());
     if (weights > room) continue;
     room -= weights;
     PlannedUnit& unit = plan.units[static_cast<std::size_t>(cost.unit - plan.units.data())];
     plan.substitute(unit, scheme.weights, "rounding it costs most (fallback)");
+    if (edits) unit.keep = false;  // what is folded into it is not in the checkpoint
     unit.activations_are_named = unit.is_compressed() && unit.scheme.plain;
     unit.activations =
         unit.activations_are_named ? scheme.activations : resolve_activations(unit.scheme, nullptr);
