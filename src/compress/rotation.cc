@@ -3,18 +3,36 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <numbers>
 
 namespace farthing::compress {
+namespace {
+
+// cos + sin of 2 pi i k / size, over the root of the size: symmetric and its own inverse.
+std::vector<float> hartley_matrix(std::int64_t size) {
+  std::vector<float> matrix;
+  const auto count = static_cast<double>(size);
+  for (std::int64_t i = 0; i < size; ++i)
+    for (std::int64_t k = 0; k < size; ++k) {
+      const double turn = 2 * std::numbers::pi * static_cast<double>(i * k % size) / count;
+      matrix.push_back(static_cast<float>((std::cos(turn) + std::sin(turn)) / std::sqrt(count)));
+    }
+  return matrix;
+}
+
+}  // namespace
 
 Rotation::Rotation(std::int64_t width, std::int64_t most, Random& random) {
-  while (block_ * 2 <= most && width % (block_ * 2) == 0) block_ *= 2;
+  while (power_ * 2 <= most && width % (power_ * 2) == 0) power_ *= 2;
+  if (width <= most) parts_ = width / power_;
+  if (parts_ > 1) hartley_ = hartley_matrix(parts_);
   for (std::int64_t j = 0; j < width; ++j) signs_.push_back(random.below(2) == 0 ? 1.0f : -1.0f);
 }
 
 void Rotation::rotate_row(std::span<float> row) const {
   assert(std::ssize(row) % width() == 0);
-  const auto unit = static_cast<float>(1 / std::sqrt(static_cast<double>(block_)));
-  const auto size = static_cast<std::size_t>(block_);
+  const auto unit = static_cast<float>(1 / std::sqrt(static_cast<double>(power_)));
+  const auto size = static_cast<std::size_t>(power_);
   for (std::size_t first = 0; first < row.size(); first += size) {
     const auto x = row.subspan(first, size);
     for (std::size_t j = 0; j < size; ++j) x[j] *= signs_[(first + j) % signs_.size()] * unit;
@@ -26,6 +44,22 @@ void Rotation::rotate_row(std::span<float> row) const {
           x[j + half] = a - b;
         }
   }
+  if (parts_ > 1) mix_parts(row);
+}
+
+// Each place of a power of two, over the parts.
+void Rotation::mix_parts(std::span<float> row) const {
+  const auto parts = static_cast<std::size_t>(parts_), size = static_cast<std::size_t>(power_);
+  std::vector<float> mixed(parts);
+  for (std::size_t first = 0; first < row.size(); first += parts * size)
+    for (std::size_t j = 0; j < size; ++j) {
+      const auto at = [&](std::size_t part) -> float& { return row[first + part * size + j]; };
+      for (std::size_t i = 0; i < parts; ++i) {
+        mixed[i] = 0;
+        for (std::size_t k = 0; k < parts; ++k) mixed[i] += hartley_[i * parts + k] * at(k);
+      }
+      for (std::size_t i = 0; i < parts; ++i) at(i) = mixed[i];
+    }
 }
 
 void Rotation::rotate_rows(Runtime& runtime, MatrixView<float> rows) const {
@@ -36,26 +70,17 @@ void Rotation::rotate_rows(Runtime& runtime, MatrixView<float> rows) const {
 
 void Rotation::rotate_columns(Runtime& runtime, MatrixView<float> rows) const {
   assert(rows.rows % width() == 0);
-  runtime.parallel(rows.rows / block_, 1, [&](std::int64_t begin, std::int64_t end) {
-    const auto unit = static_cast<float>(1 / std::sqrt(static_cast<double>(block_)));
-    for (std::int64_t run = begin; run < end; ++run) {
-      const auto x = rows.rows_from(run * block_, block_);
-      for (std::int64_t j = 0; j < block_; ++j) {
-        const float sign = signs_[static_cast<std::size_t>((run * block_ + j) % width())] * unit;
-        for (float& value : x.row(j)) value *= sign;
-      }
-      for (std::int64_t half = 1; half < block_; half *= 2)
-        for (std::int64_t base = 0; base < block_; base += 2 * half)
-          for (std::int64_t j = base; j < base + half; ++j) {
-            float* a = x.row_data(j);
-            float* b = x.row_data(j + half);
-            for (std::int64_t c = 0; c < x.cols; ++c) {
-              const float sum = a[c] + b[c], difference = a[c] - b[c];
-              a[c] = sum;
-              b[c] = difference;
-            }
-          }
-    }
+  constexpr std::int64_t kStrip = 16;  // columns that share cache lines
+  runtime.parallel(rows.cols, kStrip, [&](std::int64_t begin, std::int64_t end) {
+    Matrix<float> turned(end - begin, rows.rows);
+    const auto columns = turned.view();
+    for (std::int64_t r = 0; r < rows.rows; ++r)
+      for (std::int64_t c = begin; c < end; ++c)
+        columns.row_data(c - begin)[r] = rows.row_data(r)[c];
+    for (std::int64_t c = begin; c < end; ++c) rotate_row(columns.row(c - begin));
+    for (std::int64_t r = 0; r < rows.rows; ++r)
+      for (std::int64_t c = begin; c < end; ++c)
+        rows.row_data(r)[c] = columns.row_data(c - begin)[r];
   });
 }
 

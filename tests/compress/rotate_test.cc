@@ -16,24 +16,49 @@ namespace {
 using testing::Contains;
 using testing::HasSubstr;
 
+// R of a width, row by row: what becomes of the unit vectors.
+Matrix<float> matrix_of(Runtime& runtime, const Rotation& rotation, bool down_columns) {
+  const std::int64_t n = rotation.width();
+  Matrix<float> unit(n, n);
+  std::fill_n(unit.view().data, n * n, 0.0f);
+  for (std::int64_t i = 0; i < n; ++i) unit.view().row_data(i)[i] = 1;
+  if (down_columns)
+    rotation.rotate_columns(runtime, unit.view());
+  else
+    rotation.rotate_rows(runtime, unit.view());
+  return unit;
+}
+
 TEST(Rotation, IsOrthogonalAndTheSameDownColumns) {
   Runtime runtime(2);
+  for (const std::int64_t most : {8, 64}) {
+    Random random(5);
+    const Rotation rotation(24, most, random);
+    EXPECT_EQ(rotation.block(), most == 8 ? 8 : 24);
+    const Matrix<float> rows = matrix_of(runtime, rotation, false);    // I R
+    const Matrix<float> columns = matrix_of(runtime, rotation, true);  // R^T I
+    for (std::int64_t i = 0; i < 24; ++i)
+      for (std::int64_t j = 0; j < 24; ++j) {
+        EXPECT_EQ(rows.view().row_data(i)[j], columns.view().row_data(j)[i]);
+        double dot = 0;
+        for (std::int64_t k = 0; k < 24; ++k)
+          dot += double(rows.view().row_data(i)[k]) * double(rows.view().row_data(j)[k]);
+        EXPECT_NEAR(dot, i == j ? 1 : 0, 1e-6);
+      }
+  }
+}
+
+// A channel of 576, as SmolLM2 has them, reaches all others, none by more than root 2 of its share.
+TEST(Rotation, SpreadsOneChannelOverAWidthThatIsNoPowerOfTwo) {
+  Runtime runtime(1);
   Random random(5);
-  const Rotation rotation(24, 64, random);  // blocks of 8
-  EXPECT_EQ(rotation.block(), 8);
-  Matrix<float> unit(24, 24), turned(24, 24);
-  std::fill_n(unit.view().data, 24 * 24, 0.0f);
-  for (std::int64_t i = 0; i < 24; ++i) unit.view().row_data(i)[i] = 1;
-  std::copy_n(unit.view().data, 24 * 24, turned.view().data);
-  rotation.rotate_rows(runtime, unit.view());       // I R
-  rotation.rotate_columns(runtime, turned.view());  // R^T I
-  for (std::int64_t i = 0; i < 24; ++i)
-    for (std::int64_t j = 0; j < 24; ++j) {
-      EXPECT_EQ(unit.view().row_data(i)[j], turned.view().row_data(j)[i]);
-      double dot = 0;
-      for (std::int64_t k = 0; k < 24; ++k)
-        dot += double(unit.view().row_data(i)[k]) * double(unit.view().row_data(j)[k]);
-      EXPECT_NEAR(dot, i == j ? 1 : 0, 1e-6);
+  const Rotation rotation(576, 1024, random);
+  EXPECT_EQ(rotation.block(), 576);
+  const Matrix<float> rows = matrix_of(runtime, rotation, false);
+  for (std::int64_t i = 0; i < 576; ++i)
+    for (const float share : rows.view().row(i)) {
+      EXPECT_GT(std::abs(share), 0.1 / std::sqrt(576.0));
+      EXPECT_LT(std::abs(share), 1.42 / std::sqrt(576.0));
     }
 }
 
