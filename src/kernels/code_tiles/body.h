@@ -76,17 +76,21 @@ FARTHING_SIMD void multiply_unit(const CodeTiles& codes, const std::byte** w, Pa
   }
 }
 
-// sums[t][r][16] = the outputs of R whole tiles for T tokens. They stay in memory: registers are
-// for the integers, which change more often.
+// sums[t][r][16] = the outputs of R whole tiles for T tokens. A function of its own, whose loops
+// are unrolled: all sums stay in registers, or g++ 12 keeps them in memory.
 template <class Dot, class Unpack, int R, int T>
 [[gnu::noinline]] inline void multiply_tiles(const CodeTiles& codes, const std::byte* const* tiles,
                                              PanelCursor x, float* sums) {
   using S = typename Dot::Isa;
   using F = typename S::Float;
   const std::byte* w[R];
+  typename F::F total[T][R];
   FARTHING_UNROLL
-  for (int r = 0; r < R; ++r) w[r] = tiles[r];
-  for (int i = 0; i < T * R; ++i) F::store(sums + i * kTileRows, F::zero());
+  for (int r = 0; r < R; ++r) {
+    w[r] = tiles[r];
+    FARTHING_UNROLL
+    for (int t = 0; t < T; ++t) total[t][r] = F::zero();
+  }
   for (std::int64_t g = 0; g < codes.groups; ++g) {
     const std::byte* scales[R];
     FARTHING_UNROLL
@@ -101,20 +105,18 @@ template <class Dot, class Unpack, int R, int T>
       for (int t = 0; t < T; ++t) {
         const auto x_scale = F::set(x.scales[t]);
         FARTHING_UNROLL
-        for (int r = 0; r < R; ++r) {
-          float* sum = sums + (t * R + r) * kTileRows;
-          F::store(sum, F::fma(S::to_float(Dot::finish(partial[t][r])), F::mul(scale[r], x_scale),
-                               F::load(sum)));
-        }
+        for (int r = 0; r < R; ++r)
+          total[t][r] = F::fma(S::to_float(Dot::finish(partial[t][r])), F::mul(scale[r], x_scale),
+                               total[t][r]);
       }
-      if (codes.offsets != OffsetForm::kNone) FARTHING_UNROLL
-      for (int r = 0; r < R; ++r) {
-        const auto offset = load_offsets<F>(codes, scales[r] + scales_bytes(codes), scale[r]);
+      if (codes.offsets != OffsetForm::kNone) {
         FARTHING_UNROLL
-        for (int t = 0; t < T; ++t) {
-          float* sum = sums + (t * R + r) * kTileRows;
-          F::store(sum,
-                   F::fma(F::mul(offset, F::set(x.scales[t])), F::set(x.sums[t]), F::load(sum)));
+        for (int r = 0; r < R; ++r) {
+          const auto offset = load_offsets<F>(codes, scales[r] + scales_bytes(codes), scale[r]);
+          FARTHING_UNROLL
+          for (int t = 0; t < T; ++t)
+            total[t][r] =
+                F::fma(F::mul(offset, F::set(x.scales[t])), F::set(x.sums[t]), total[t][r]);
         }
       }
       x.scales += T;
@@ -123,6 +125,11 @@ template <class Dot, class Unpack, int R, int T>
     }
     FARTHING_UNROLL
     for (int r = 0; r < R; ++r) w[r] += codes.group_bytes - codes.code_bytes;
+  }
+  FARTHING_UNROLL
+  for (int t = 0; t < T; ++t) {
+    FARTHING_UNROLL
+    for (int r = 0; r < R; ++r) F::store(sums + (t * R + r) * kTileRows, total[t][r]);
   }
 }
 
