@@ -31,12 +31,16 @@ struct Grid {
   std::int64_t group_size = 0;  // inputs a group; the row's length when per channel
   bool has_offsets = false;
   bool scales_are_f16 = false;      // every scale is exactly an FP16 number
+  // Inputs in which every scale (and offset) is a number of 8 bits times one FP16 factor; 0: none.
+  std::int64_t factor_inputs = 0;
   const float* codebook = nullptr;  // when set: weight = scale * codebook[code], 16 entries
 };
 struct GridRow {
   std::span<std::uint8_t> codes;  // (cols)
   std::span<float> scales;        // (groups)
   std::span<float> offsets;       // (groups), used when the grid has offsets
+  // (cols / factor_inputs), or empty when not asked for: the factors of scales and of offsets.
+  std::span<float> scale_factors = {}, offset_factors = {};
 };
 
 // How to round when nothing is known about the inputs (algorithms.md 1.1, 1.2).

@@ -12,6 +12,9 @@
 
 namespace farthing {
 
+inline float load_half(const std::byte* from) { return to_float(load<Fp16>(from)); }
+inline void store_half(std::byte* to, float x) { store(to, 0, to_fp16(x)); }
+
 // struct Block {
 //   static constexpr std::string_view kName;     // of the scheme
 //   static constexpr int kInputs, kBytes;        // of a block
@@ -19,6 +22,9 @@ namespace farthing {
 //   static constexpr int kBits, kBias;           // weight = scale * (code - bias) + offset
 //   static constexpr bool kOffsets, kF16Scales;
 //   static constexpr const float* kCodebook;     // or null; weight = scale * codebook[code]
+//   // Where scales are small integers times one factor of the block: the bytes at which it lies,
+//   // and that of the offsets, which are its negative times small integers.
+//   static constexpr int kFactorAt, kMinimumFactorAt;
 //   // codes (kInputs), scales and offsets (kInputs / kGroup)
 //   static void read(const std::byte* block, std::uint8_t* codes, float* scales, float* offsets);
 //   // Only where Farthing writes the type:
@@ -39,6 +45,8 @@ struct BlockFormat {
   static constexpr bool kRounded = requires(RoundMethod method, const float* w, std::byte* block) {
     Block::round(method, w, w, block);
   };
+
+  static constexpr bool kFactored = requires { Block::kFactorAt; };
 
   static bool holds(const WeightScheme& scheme) { return scheme.block == Block::kName; }
 
@@ -110,15 +118,23 @@ struct BlockFormat {
     grid.has_offsets = Block::kOffsets;
     grid.scales_are_f16 = Block::kF16Scales;
     grid.codebook = Block::kCodebook;
+    if constexpr (kFactored) grid.factor_inputs = Block::kInputs;
     return grid;
   }
 
   static void read_grid(const QuantizedTensor& tensor, std::int64_t row, const GridRow& to) {
     const std::byte* block = row_of(tensor, row);
     float unused[kGroups];
-    for (std::int64_t b = 0; b < tensor.shape.cols / Block::kInputs; ++b, block += Block::kBytes)
+    for (std::int64_t b = 0; b < tensor.shape.cols / Block::kInputs; ++b, block += Block::kBytes) {
       Block::read(block, to.codes.data() + b * Block::kInputs, to.scales.data() + b * kGroups,
                   Block::kOffsets ? to.offsets.data() + b * kGroups : unused);
+      if constexpr (kFactored) {
+        const auto at = static_cast<std::size_t>(b);
+        if (!to.scale_factors.empty()) to.scale_factors[at] = load_half(block + Block::kFactorAt);
+        if (Block::kOffsets && !to.offset_factors.empty())
+          to.offset_factors[at] = -load_half(block + Block::kMinimumFactorAt);
+      }
+    }
   }
 
   static void write_grid(QuantizedTensor& tensor, std::int64_t row, const GridRow& from) {
@@ -165,8 +181,5 @@ inline void write_nibbles(std::byte* to, const std::uint8_t* codes) {
   for (int i = 0; i < 16; ++i)
     to[i] = static_cast<std::byte>((codes[i] & 15) | (codes[i + 16] & 15) << 4);
 }
-
-inline float load_half(const std::byte* from) { return to_float(load<Fp16>(from)); }
-inline void store_half(std::byte* to, float x) { store(to, 0, to_fp16(x)); }
 
 }  // namespace farthing

@@ -28,6 +28,7 @@ struct Iq4Nl {
 struct Iq4Xs {
   static constexpr std::string_view kName = "iq4_xs";
   static constexpr int kInputs = 256, kBytes = 136, kGroup = 32, kBits = 4, kBias = 0;
+  static constexpr int kFactorAt = 0, kMinimumFactorAt = 0;
   static constexpr bool kOffsets = false, kF16Scales = false;
   static constexpr const float* kCodebook = kLevels;
 

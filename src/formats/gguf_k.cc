@@ -10,6 +10,7 @@ struct Super {
   static constexpr int kInputs = 256;
   static constexpr bool kF16Scales = false;
   static constexpr const float* kCodebook = nullptr;
+  static constexpr int kMinimumFactorAt = 0;  // where there are none
 };
 
 std::byte byte_of(int value) { return static_cast<std::byte>(value); }
@@ -21,6 +22,7 @@ struct Q2K : Super {
   static constexpr std::string_view kName = "q2_k";
   static constexpr int kBytes = 84, kGroup = 16, kBits = 2, kBias = 0;
   static constexpr bool kOffsets = true;
+  static constexpr int kFactorAt = 80, kMinimumFactorAt = 82;
 
   static void read(const std::byte* block, std::uint8_t* codes, float* scales, float* offsets) {
     const float d = load_half(block + 80), dmin = load_half(block + 82);
@@ -54,6 +56,7 @@ struct Q3K : Super {
   static constexpr std::string_view kName = "q3_k";
   static constexpr int kBytes = 110, kGroup = 16, kBits = 3, kBias = 4;
   static constexpr bool kOffsets = false;
+  static constexpr int kFactorAt = 108;
 
   static void read(const std::byte* block, std::uint8_t* codes, float* scales, float*) {
     const float d = load_half(block + 108);
@@ -137,6 +140,7 @@ struct Q4K : Super {
   static constexpr std::string_view kName = "q4_k";
   static constexpr int kBytes = 144, kGroup = 32, kBits = 4, kBias = 0;
   static constexpr bool kOffsets = true;
+  static constexpr int kFactorAt = 0, kMinimumFactorAt = 2;
 
   static void read(const std::byte* block, std::uint8_t* codes, float* scales, float* offsets) {
     read_scales_and_minima(block, scales, offsets);
@@ -161,6 +165,7 @@ struct Q5K : Super {
   static constexpr std::string_view kName = "q5_k";
   static constexpr int kBytes = 176, kGroup = 32, kBits = 5, kBias = 0;
   static constexpr bool kOffsets = true;
+  static constexpr int kFactorAt = 0, kMinimumFactorAt = 2;
 
   static void read(const std::byte* block, std::uint8_t* codes, float* scales, float* offsets) {
     read_scales_and_minima(block, scales, offsets);
@@ -192,6 +197,7 @@ struct Q6K : Super {
   static constexpr std::string_view kName = "q6_k";
   static constexpr int kBytes = 210, kGroup = 16, kBits = 6, kBias = 32;
   static constexpr bool kOffsets = false;
+  static constexpr int kFactorAt = 208;
 
   static void read(const std::byte* block, std::uint8_t* codes, float* scales, float*) {
     const float d = load_half(block + 208);

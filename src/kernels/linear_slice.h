@@ -11,8 +11,10 @@ namespace farthing::kernels {
 // no sum crosses lanes.
 inline constexpr int kTileRows = 16;
 
+// kFactored: a number of 8 bits a unit, behind those of all units one FP16 factor of the group.
+enum class ScaleForm : std::uint8_t { kF32, kF16, kFactored };
 // kI8: offset = scale * that number, rounded to FP32.
-enum class OffsetForm : std::uint8_t { kNone, kI8, kF16, kF32 };
+enum class OffsetForm : std::uint8_t { kNone, kI8, kF16, kF32, kFactored };
 
 // Where the bits of codes lie: a block of `inputs` inputs is vectors of 64 bytes, first those with
 // the `low` bits of every code, then those with the `high` ones. A vector has b bits of 32 / b
@@ -24,7 +26,8 @@ struct CodePlanes {
 };
 
 // How a tile of codes lies in memory: group after group, each its codes, then 16 scales, then 16
-// offsets. weight = scale * (code - bias) + offset, or scale * levels[code].
+// offsets (of factored ones 16 a unit, and 16 factors). weight = scale * (code - bias) + offset, or
+// scale * levels[code].
 //
 // A group is a number of units: inputs whose products one int32 sum takes in, because within them
 // neither the weights' nor the inputs' scale changes. A unit is padded to whole blocks of codes
@@ -39,10 +42,19 @@ struct CodeTiles {
   std::int64_t code_bytes = 0;    // a group's codes
   std::int64_t group_bytes = 0;   // with scales and offsets
   std::int32_t bias = 0;
-  bool scales_are_f16 = false;  // else FP32
+  ScaleForm scales = ScaleForm::kF32;
   OffsetForm offsets = OffsetForm::kNone;
   alignas(64) float levels[16] = {};              // the codebook, for float inputs
   alignas(16) std::uint8_t level_bytes[16] = {};  // its integers + bias, for integer inputs
+
+  constexpr std::int64_t scale_count() const {  // of an output
+    return scales == ScaleForm::kFactored ? groups * units : groups;
+  }
+  constexpr std::int64_t factored_bytes() const { return kTileRows * (units + 2); }
+  constexpr std::int64_t scales_bytes() const {  // of a group
+    if (scales == ScaleForm::kFactored) return factored_bytes();
+    return kTileRows * (scales == ScaleForm::kF16 ? 2 : 4);
+  }
 };
 
 struct LinearSlice {

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "kernels/code_tiles/code_tiles.h"
+#include "kernels/pack_scales.h"
 #include "kernels/packed_matrix.h"
 #include "tensor/float16.h"
 
@@ -46,36 +47,6 @@ float level_step(const float* levels) {
   return 0;
 }
 
-// Sixteen rows of a grid, read one after another.
-class GridReader {
- public:
-  GridReader(const StackedRows& rows, const CodeTiles& tiles, std::int64_t in)
-      : rows_(rows),
-        codes_(static_cast<std::size_t>(in)),
-        scales_(static_cast<std::size_t>(tiles.groups)),
-        offsets_(tiles.offsets == OffsetForm::kNone ? 0 : scales_.size()) {}
-  void read(std::int64_t output) {
-    const StackedRows::Place place = rows_.at(output);
-    const QuantizedTensor& weight = *place.source->weight;
-    weight.format->read_grid(weight, place.row, {codes_, scales_, offsets_});
-  }
-  const std::uint8_t* codes() const { return codes_.data(); }
-  float scale(std::int64_t g) const { return scales_[static_cast<std::size_t>(g)]; }
-  float offset(std::int64_t g) const { return offsets_[static_cast<std::size_t>(g)]; }
-
- private:
-  const StackedRows& rows_;
-  std::vector<std::uint8_t> codes_;
-  std::vector<float> scales_, offsets_;
-};
-
-// The number of 8 bits that times the scale gives the offset exactly, or 128.
-int offset_multiple(float scale, float offset) {
-  const float multiple = scale == 0 ? 0 : std::nearbyint(offset / scale);
-  const bool fits = multiple >= -128 && multiple <= 127 && multiple * scale == offset;
-  return fits ? static_cast<int>(multiple) : 128;
-}
-
 // The smallest form that holds every offset exactly.
 OffsetForm find_offset_form(Runtime& runtime, const StackedRows& rows, const PackedMatrix& matrix) {
   std::atomic<bool> i8 = true, f16 = true;
@@ -85,26 +56,12 @@ OffsetForm find_offset_form(Runtime& runtime, const StackedRows& rows, const Pac
       grid.read(output);
       for (std::int64_t g = 0; g < matrix.codes.groups; ++g) {
         const float offset = grid.offset(g);
-        if (offset_multiple(grid.scale(g), offset) == 128) i8 = false;
+        if (multiple_of(grid.scale(g), offset) == 128) i8 = false;
         if (to_float(to_fp16(offset)) != offset) f16 = false;
       }
     }
   });
   return i8 ? OffsetForm::kI8 : f16 ? OffsetForm::kF16 : OffsetForm::kF32;
-}
-
-std::int64_t offset_bytes(OffsetForm form) {
-  switch (form) {
-    case OffsetForm::kNone:
-      return 0;
-    case OffsetForm::kI8:
-      return kTileRows;
-    case OffsetForm::kF16:
-      return 2 * kTileRows;
-    case OffsetForm::kF32:
-      break;
-  }
-  return 4 * kTileRows;
 }
 
 void set_levels(const float* levels, bool integers, CodeTiles& tiles) {
@@ -114,28 +71,36 @@ void set_levels(const float* levels, bool integers, CodeTiles& tiles) {
   tiles.bias = 128;
   for (int i = 0; i < 16; ++i)
     tiles.level_bytes[i] = static_cast<std::uint8_t>(levels[i] / step + 128);
-  if (step != 1.0f) tiles.scales_are_f16 = false;  // a scale times the step need not be FP16
+  if (step != 1.0f) tiles.scales = ScaleForm::kF32;  // a scale times the step need not be FP16
 }
 
-void set_geometry(const StackedRows& rows, PackedMatrix& matrix, OffsetForm form) {
+// Whether scales can be kept as the format has them: a byte a unit and a factor a group.
+bool can_be_factored(const Grid& grid, const PackedMatrix& matrix) {
+  return grid.factor_inputs > 0 && matrix.in % grid.factor_inputs == 0 &&
+         unit_inputs(matrix, grid.group_size) == grid.group_size &&
+         (grid.codebook == nullptr || level_step(grid.codebook) == 1.0f);
+}
+
+void set_geometry(const StackedRows& rows, PackedMatrix& matrix, ScaleForm scales,
+                  OffsetForm form) {
   const Grid grid = rows.first().format->grid(rows.first());
-  const std::int64_t group = std::min(grid.group_size, matrix.in);
+  const std::int64_t scaled = std::min(grid.group_size, matrix.in);
+  const std::int64_t group = scales == ScaleForm::kFactored ? grid.factor_inputs : scaled;
   CodeTiles& tiles = matrix.codes;
   tiles.groups = divide_up(matrix.in, group);
   tiles.group_inputs = group;
-  tiles.unit_inputs = unit_inputs(matrix, group);
+  tiles.unit_inputs = unit_inputs(matrix, scaled);
   tiles.units = divide_up(group, tiles.unit_inputs);
   const CodePlanes planes = planes_of(matrix.packing);
   const std::int64_t blocks = divide_up(tiles.unit_inputs, planes.inputs);
   tiles.unit_padded = blocks * planes.inputs;
   tiles.unit_vectors = blocks * planes.vectors();
   tiles.bias = grid.bias;
-  tiles.scales_are_f16 = grid.scales_are_f16;
+  tiles.scales = scales;
   tiles.offsets = form;
   if (grid.codebook != nullptr) set_levels(grid.codebook, integer_inputs(matrix), tiles);
   tiles.code_bytes = tiles.units * tiles.unit_vectors * 64;
-  tiles.group_bytes =
-      tiles.code_bytes + kTileRows * (tiles.scales_are_f16 ? 2 : 4) + offset_bytes(tiles.offsets);
+  tiles.group_bytes = tiles.code_bytes + tiles.scales_bytes() + offset_bytes(tiles);
   matrix.tile_bytes = tiles.groups * tiles.group_bytes;
 }
 
@@ -208,29 +173,6 @@ int get_code(const CodePlanes& planes, const std::byte* from, std::int64_t i) {
   return code;
 }
 
-template <class T>
-void put(std::byte* to, std::int64_t i, T value) {
-  std::memcpy(to + i * static_cast<std::int64_t>(sizeof value), &value, sizeof value);
-}
-template <class T>
-T get(const std::byte* from, std::int64_t i) {
-  T value;
-  std::memcpy(&value, from + i * static_cast<std::int64_t>(sizeof value), sizeof value);
-  return value;
-}
-
-// False when the form cannot hold the offset exactly.
-bool put_offset(OffsetForm form, std::byte* to, int lane, float scale, float offset) {
-  if (form == OffsetForm::kI8) {
-    const int multiple = offset_multiple(scale, offset);
-    put(to, lane, static_cast<std::int8_t>(multiple));
-    return multiple != 128;
-  }
-  if (form == OffsetForm::kF16) put(to, lane, to_fp16(offset).bits);
-  if (form == OffsetForm::kF32) put(to, lane, offset);
-  return true;
-}
-
 bool pack_row(const PackedMatrix& matrix, const GridReader& grid, int lane, float step,
               std::byte* tile) {
   const CodeTiles& tiles = matrix.codes;
@@ -245,14 +187,8 @@ bool pack_row(const PackedMatrix& matrix, const GridReader& grid, int lane, floa
   });
   for (std::int64_t g = 0; g < tiles.groups; ++g) {
     std::byte* scales = tile + g * tiles.group_bytes + tiles.code_bytes;
-    const float scale = grid.scale(g) * step;
-    if (tiles.scales_are_f16)
-      put(scales, lane, to_fp16(scale).bits);
-    else
-      put(scales, lane, scale);
-    if (tiles.offsets != OffsetForm::kNone &&
-        !put_offset(tiles.offsets, scales + kTileRows * (tiles.scales_are_f16 ? 2 : 4), lane, scale,
-                    grid.offset(g)))
+    if (!put_scales(tiles, grid, g, lane, step, scales) ||
+        !put_offsets(tiles, grid, g, lane, step, scales + tiles.scales_bytes()))
       return false;
   }
   return true;
@@ -261,21 +197,6 @@ bool pack_row(const PackedMatrix& matrix, const GridReader& grid, int lane, floa
 float step_of(const PackedMatrix& matrix) {
   if (matrix.packing != Packing::kLevels || !integer_inputs(matrix)) return 1;
   return level_step(matrix.codes.levels);
-}
-
-// The scale and the offset of a group as its format has them.
-void get_group(const PackedMatrix& matrix, const std::byte* tile, std::int64_t group, int lane,
-               float& scale, float& offset) {
-  const CodeTiles& tiles = matrix.codes;
-  const std::byte* scales = tile + group * tiles.group_bytes + tiles.code_bytes;
-  scale = tiles.scales_are_f16 ? to_float(Fp16{get<std::uint16_t>(scales, lane)})
-                               : get<float>(scales, lane);
-  const std::byte* offsets = scales + kTileRows * (tiles.scales_are_f16 ? 2 : 4);
-  if (tiles.offsets == OffsetForm::kI8)
-    offset = scale * static_cast<float>(get<std::int8_t>(offsets, lane));
-  if (tiles.offsets == OffsetForm::kF16) offset = to_float(Fp16{get<std::uint16_t>(offsets, lane)});
-  if (tiles.offsets == OffsetForm::kF32) offset = get<float>(offsets, lane);
-  scale /= step_of(matrix);
 }
 
 // Every thread packs what it will multiply, so that on machines with several NUMA nodes the pages
@@ -303,13 +224,18 @@ bool pack_tiles(Runtime& runtime, const StackedRows& rows, PackedMatrix& matrix)
 bool levels_are_integers(const float* levels) { return level_step(levels) != 0; }
 
 void pack_codes(Runtime& runtime, const StackedRows& rows, PackedMatrix& matrix) {
-  const bool has_offsets = rows.first().format->grid(rows.first()).has_offsets;
+  const Grid grid = rows.first().format->grid(rows.first());
+  const auto try_forms = [&](ScaleForm scales, OffsetForm offsets) {
+    set_geometry(rows, matrix, scales, grid.has_offsets ? offsets : OffsetForm::kNone);
+    return pack_tiles(runtime, rows, matrix);
+  };
+  if (can_be_factored(grid, matrix) && try_forms(ScaleForm::kFactored, OffsetForm::kFactored))
+    return;
   // Nearly all offsets are small multiples of their scales: looking first would read everything
   // twice.
-  set_geometry(rows, matrix, has_offsets ? OffsetForm::kI8 : OffsetForm::kNone);
-  if (pack_tiles(runtime, rows, matrix)) return;
-  set_geometry(rows, matrix, find_offset_form(runtime, rows, matrix));
-  pack_tiles(runtime, rows, matrix);
+  const ScaleForm scales = grid.scales_are_f16 ? ScaleForm::kF16 : ScaleForm::kF32;
+  if (try_forms(scales, OffsetForm::kI8)) return;
+  try_forms(scales, find_offset_form(runtime, rows, matrix));
 }
 
 void unpack_codes(const PackedMatrix& matrix, std::int64_t row, std::span<float> out) {
@@ -317,13 +243,13 @@ void unpack_codes(const PackedMatrix& matrix, std::int64_t row, std::span<float>
   const std::byte* tile = matrix.tiles.data() + row / kTileRows * matrix.tile_bytes;
   const int lane = static_cast<int>(row % kTileRows);
   const CodePlanes planes = planes_of(matrix.packing);
-  std::int64_t group = -1;
+  const float step = step_of(matrix);
   float scale = 0, offset = 0;
   for_each_unit(matrix, lane, [&](std::int64_t k, std::int64_t count, std::int64_t byte) {
-    if (k / tiles.group_inputs != group) {
-      group = k / tiles.group_inputs;
-      get_group(matrix, tile, group, lane, scale, offset);
-    }
+    const std::int64_t group = k / tiles.group_inputs;
+    const std::int64_t unit = (k - group * tiles.group_inputs) / tiles.unit_inputs;
+    get_unit(tiles, tile + group * tiles.group_bytes, unit, lane, scale, offset);
+    scale /= step;
     for (std::int64_t i = 0; i < count; ++i) {
       const int code = get_code(planes, tile + byte, i);
       float& weight = out[static_cast<std::size_t>(k + i)];

@@ -1,6 +1,8 @@
+#include <map>
 #include <numeric>
 
 #include "core/error.h"
+#include "formats/quant_scheme.h"
 #include "kernels/packed_matrix.h"
 #include "tensor/float16.h"
 #include "tests/kernels/linear_cases.h"
@@ -62,10 +64,11 @@ struct Row {
   std::vector<float> scales, offsets;
 };
 Row read_row(const QuantizedTensor& tensor, std::int64_t row) {
-  const auto groups = static_cast<std::size_t>(groups_of(tensor));
+  const std::int64_t group = tensor.format->grid(tensor).group_size;
+  const auto groups = static_cast<std::size_t>((tensor.shape.cols + group - 1) / group);
   Row result{std::vector<std::uint8_t>(static_cast<std::size_t>(tensor.shape.cols)),
              std::vector<float>(groups), std::vector<float>(groups)};
-  test_read_grid(tensor, row, {result.codes, result.scales, result.offsets});
+  tensor.format->read_grid(tensor, row, {result.codes, result.scales, result.offsets});
   return result;
 }
 
@@ -147,7 +150,7 @@ std::vector<float> hard_inputs(Random& random, std::int64_t count) {
 }
 
 reference::GridWeights weights_of(const QuantizedTensor& tensor, std::int64_t row) {
-  const Grid grid = test_grid(tensor);
+  const Grid grid = tensor.format->grid(tensor);
   const Row numbers = read_row(tensor, row);
   const float step = grid.codebook == kHalves ? 0.5f : 1.0f;
   reference::GridWeights result;
@@ -225,8 +228,12 @@ class LinearCodes : public testing::TestWithParam<LinearKernel> {
 
   void check(Random& random, Shape shape, const WeightScheme& scheme,
              const ActivationScheme& inputs, std::span<const std::int64_t> token_counts) {
+    check(random, random_weight(random, shape, scheme), inputs, token_counts);
+  }
+  void check(Random& random, const QuantizedTensor& weight, const ActivationScheme& inputs,
+             std::span<const std::int64_t> token_counts) {
     Runtime one = runtime(1), three = runtime(3);
-    const QuantizedTensor weight = random_weight(random, shape, scheme);
+    const Shape shape = weight.shape;
     const Linear linear = pack(one, weight, inputs);
     ASSERT_EQ(linear.kernel(), fmt::format("{} {}", kernel().family, isa_name(kernel().isa)));
     for (std::int64_t tokens : token_counts) {
@@ -311,6 +318,41 @@ TEST_P(LinearCodes, GivesThePromisedBitsForEveryWidthOfRow) {
           std::array<std::int64_t, 2>{1, 3});
     if (HasFatalFailure()) return;
   }
+}
+
+// Any bytes, but for factors that are ordinary numbers.
+QuantizedTensor random_blocks(Random& random, Shape shape, std::string_view name,
+                              std::span<const std::int64_t> factors_at) {
+  QuantizedTensor tensor = allocate_tensor(shape, parse_scheme(name).weights);
+  std::span<std::byte> bytes = tensor.parts[0].writable();
+  for (std::byte& byte : bytes) byte = static_cast<std::byte>(random.below(256));
+  const std::int64_t blocks = shape.size() / 256;
+  const auto block_bytes = static_cast<std::int64_t>(bytes.size()) / blocks;
+  for (std::int64_t b = 0; b < blocks; ++b)
+    for (const std::int64_t at : factors_at) {
+      const Fp16 factor = to_fp16(random.below(10) == 0 ? 0.0f : random_float(random));
+      std::memcpy(bytes.data() + b * block_bytes + at, &factor, sizeof factor);
+    }
+  return tensor;
+}
+
+TEST_P(LinearCodes, GivesThePromisedBitsForFactoredScales) {
+  Random random(4);
+  const std::map<std::string_view, std::vector<std::int64_t>> blocks = {
+      {"q2_k", {80, 82}}, {"q3_k", {108}}, {"q4_k", {0, 2}},
+      {"q5_k", {0, 2}},   {"q6_k", {208}}, {"iq4_xs", {0}}};
+  for (const auto& [name, factors_at] : blocks)
+    for (const std::int64_t input_group : {0, 16, 32, 256}) {
+      SCOPED_TRACE(fmt::format("{}, inputs in groups of {}", name, input_group));
+      const QuantizedTensor weight = random_blocks(random, {35, 512}, name, factors_at);
+      if (packing_of(weight, mode()) != kernel().packing) continue;
+      const ActivationScheme inputs = {
+          .mode = mode(),
+          .strategy = input_group == 0 ? Strategy::kChannel : Strategy::kGroup,
+          .group_size = input_group};
+      check(random, weight, inputs, std::array<std::int64_t, 4>{1, 2, 9, 17});
+      if (HasFatalFailure()) return;
+    }
 }
 
 TEST_P(LinearCodes, GivesThePromisedBitsForEverySchemeOfItsPacking) {

@@ -106,10 +106,9 @@ inline void run_amx_tile(const LinearSlice& slice, std::int64_t tile, std::int64
   at.has_offsets = codes.offsets != OffsetForm::kNone;
   for (at.unit = 0; at.unit < units; p += codes.group_bytes) {
     const std::byte* scales = p + codes.code_bytes;
-    at.scale = load_scales<AmxFloat>(codes, scales);
-    if (at.has_offsets)
-      at.offset = load_offsets<AmxFloat>(codes, scales + scales_bytes(codes), at.scale);
     for (std::int64_t u = 0; u < codes.units; ++u, ++at.unit) {
+      at.scale = load_scales<AmxFloat>(codes, scales, u);
+      if (at.has_offsets) at.offset = load_offsets<AmxFloat>(codes, scales, u, at.scale);
       const std::byte* b = unpack_unit<Unpack>(codes, p + u * codes.unit_vectors * 64, room);
       for (std::int64_t token = begin; token < end; token += simd::kAmxTokens) {
         const std::int64_t left = end - token;

@@ -100,7 +100,7 @@ template <class Dot, class Unpack, int R, int T>
       multiply_unit<Dot, Unpack, R, T>(codes, w, x, partial);
       typename F::F scale[R];
       FARTHING_UNROLL
-      for (int r = 0; r < R; ++r) scale[r] = load_scales<F>(codes, scales[r]);
+      for (int r = 0; r < R; ++r) scale[r] = load_scales<F>(codes, scales[r], u);
       FARTHING_UNROLL
       for (int t = 0; t < T; ++t) {
         const auto x_scale = F::set(x.scales[t]);
@@ -112,7 +112,7 @@ template <class Dot, class Unpack, int R, int T>
       if (codes.offsets != OffsetForm::kNone) {
         FARTHING_UNROLL
         for (int r = 0; r < R; ++r) {
-          const auto offset = load_offsets<F>(codes, scales[r] + scales_bytes(codes), scale[r]);
+          const auto offset = load_offsets<F>(codes, scales[r], u, scale[r]);
           FARTHING_UNROLL
           for (int t = 0; t < T; ++t)
             total[t][r] =

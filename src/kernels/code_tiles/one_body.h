@@ -60,11 +60,11 @@ inline void run_one(const LinearSlice& slice) {
       const std::byte* scales = w + codes.code_bytes;
       for (std::int64_t u = 0; u < codes.units; ++u, ++unit) {
         const auto products = multiply_one_unit<Dot, Unpack>(codes, w, x, slice.x_folds[unit]);
-        const auto scale = load_scales<F>(codes, scales);
+        const auto scale = load_scales<F>(codes, scales, u);
         const auto x_scale = F::set(slice.x_scales[unit]);
         sum = F::fma(S::to_float(products), F::mul(scale, x_scale), sum);
         if (codes.offsets == OffsetForm::kNone) continue;
-        const auto offset = load_offsets<F>(codes, scales + scales_bytes(codes), scale);
+        const auto offset = load_offsets<F>(codes, scales, u, scale);
         sum = F::fma(F::mul(offset, x_scale), F::set(slice.x_sums[unit]), sum);
       }
       w += codes.group_bytes - codes.code_bytes;

@@ -27,9 +27,10 @@ struct AsTheyAre : Dot {
 
 // One unit of a tile, ready to be multiplied.
 struct ReadyUnit {
-  const std::byte* codes;   // (chunks) of Dot::kReadyBytes
-  std::int64_t chunks;      // of four inputs
-  const std::byte* scales;  // of its group
+  const std::byte* codes;  // (chunks) of Dot::kReadyBytes
+  std::int64_t chunks;     // of four inputs
+  const float* scales;     // (16)
+  const float* offsets;    // (16) where there are any, or null
 };
 
 template <class Dot, class Unpack>
@@ -53,8 +54,7 @@ FARTHING_SIMD void add_ready(const std::byte* codes, const std::int32_t* x,
 
 // sums[t][16] += the unit's part of the outputs of one tile for T tokens.
 template <class Dot, int T>
-inline void add_unit(const CodeTiles& codes, const ReadyUnit& unit, const PanelCursor& x,
-                     float* sums) {
+inline void add_unit(const ReadyUnit& unit, const PanelCursor& x, float* sums) {
   using S = typename Dot::Isa;
   using F = typename S::Float;
   typename Dot::Partial partial[T];
@@ -75,14 +75,14 @@ inline void add_unit(const CodeTiles& codes, const ReadyUnit& unit, const PanelC
     FARTHING_UNROLL
     for (int t = 0; t < T; ++t) Dot::flush(partial[t]);
   }
-  const auto scale = load_scales<F>(codes, unit.scales);
+  const auto scale = F::load(unit.scales);
   FARTHING_UNROLL
   for (int t = 0; t < T; ++t)
     F::store(sums + t * kTileRows,
              F::fma(S::to_float(Dot::finish(partial[t])), F::mul(scale, F::set(x.scales[t])),
                     F::load(sums + t * kTileRows)));
-  if (codes.offsets == OffsetForm::kNone) return;
-  const auto offset = load_offsets<F>(codes, unit.scales + scales_bytes(codes), scale);
+  if (unit.offsets == nullptr) return;
+  const auto offset = F::load(unit.offsets);
   FARTHING_UNROLL
   for (int t = 0; t < T; ++t)
     F::store(sums + t * kTileRows, F::fma(F::mul(offset, F::set(x.scales[t])), F::set(x.sums[t]),
@@ -91,34 +91,39 @@ inline void add_unit(const CodeTiles& codes, const ReadyUnit& unit, const PanelC
 
 // The same for a number of tokens known only now, 1 .. T.
 template <class Dot, int T>
-inline void add_unit_of(int tokens, const CodeTiles& codes, const ReadyUnit& unit,
-                        const PanelCursor& x, float* sums) {
+inline void add_unit_of(int tokens, const ReadyUnit& unit, const PanelCursor& x, float* sums) {
   if (tokens == T)
-    add_unit<Dot, T>(codes, unit, x, sums);
+    add_unit<Dot, T>(unit, x, sums);
   else if constexpr (T > 1)
-    add_unit_of<Dot, T - 1>(tokens, codes, unit, x, sums);
+    add_unit_of<Dot, T - 1>(tokens, unit, x, sums);
 }
 
 // One tile and the tokens begin .. end, at most kStripeTokens, in panels of `width`.
 template <class Dot, class Unpack, int T>
 inline void multiply_stripe(const LinearSlice& slice, const std::byte* w, std::int64_t begin,
                             std::int64_t end, std::int64_t width, float* sums) {
+  using F = typename Dot::Isa::Float;
   const CodeTiles& codes = *slice.codes;
   const std::int64_t units = codes.groups * codes.units;
   const std::int64_t chunks = codes.unit_padded / 4;
+  const bool shifted = codes.offsets != OffsetForm::kNone;
   alignas(64) std::byte room[kMaxUnit / 4 * Dot::kReadyBytes];
+  alignas(64) float scales[kTileRows], offsets[kTileRows];
   for (std::int64_t i = 0; i < (end - begin) * kTileRows; ++i) sums[i] = 0.0f;
   for (std::int64_t g = 0, unit = 0; g < codes.groups; ++g, w += codes.group_bytes)
     for (std::int64_t u = 0; u < codes.units; ++u, ++unit) {
       make_ready<Dot, Unpack>(codes, w + u * codes.unit_vectors * 64, room);
+      const auto scale = load_scales<F>(codes, w + codes.code_bytes, u);
+      F::store(scales, scale);
+      if (shifted) F::store(offsets, load_offsets<F>(codes, w + codes.code_bytes, u, scale));
+      const ReadyUnit ready = {room, chunks, scales, shifted ? offsets : nullptr};
       for (std::int64_t token = begin; token < end; token += width) {
         const int now = static_cast<int>(end - token < width ? end - token : width);
         const PanelCursor x = {slice.x_codes + (token * units + unit * now) * chunks * Dot::kDwords,
                                slice.x_scales + token * units + unit * now,
                                slice.x_folds + token * units + unit * now,
                                slice.x_sums + token * units + unit * now};
-        add_unit_of<Dot, T>(now, codes, {room, chunks, w + codes.code_bytes}, x,
-                            sums + (token - begin) * kTileRows);
+        add_unit_of<Dot, T>(now, ready, x, sums + (token - begin) * kTileRows);
       }
     }
 }

@@ -44,21 +44,27 @@ struct Levels : U4 {
   }
 };
 
-FARTHING_SIMD std::int64_t scales_bytes(const CodeTiles& codes) {
-  return kTileRows * (codes.scales_are_f16 ? 2 : 4);
-}
-// The 16 scales behind a group's codes.
+// The 16 factored numbers of a unit; p: those of its group.
 template <class F>
-FARTHING_SIMD auto load_scales(const CodeTiles& codes, const std::byte* p) {
-  return codes.scales_are_f16 ? F::load_f16(p) : F::load(reinterpret_cast<const float*>(p));
+FARTHING_SIMD auto load_factored(const CodeTiles& codes, const std::byte* p, std::int64_t unit) {
+  return F::mul(F::load_f16(p + codes.units * kTileRows), F::load_i8(p + unit * kTileRows));
 }
-// The 16 offsets behind those, where there are any.
+// The 16 scales of a unit; p: behind its group's codes.
 template <class F>
-FARTHING_SIMD auto load_offsets(const CodeTiles& codes, const std::byte* p,
+FARTHING_SIMD auto load_scales(const CodeTiles& codes, const std::byte* p, std::int64_t unit) {
+  if (codes.scales == ScaleForm::kF16) return F::load_f16(p);
+  if (codes.scales == ScaleForm::kF32) return F::load(reinterpret_cast<const float*>(p));
+  return load_factored<F>(codes, p, unit);
+}
+// The 16 offsets, where there are any; p as before.
+template <class F>
+FARTHING_SIMD auto load_offsets(const CodeTiles& codes, const std::byte* p, std::int64_t unit,
                                 const typename F::F& scale) {
+  p += codes.scales_bytes();
   if (codes.offsets == OffsetForm::kI8) return F::mul(scale, F::load_i8(p));
   if (codes.offsets == OffsetForm::kF16) return F::load_f16(p);
-  return F::load(reinterpret_cast<const float*>(p));
+  if (codes.offsets == OffsetForm::kF32) return F::load(reinterpret_cast<const float*>(p));
+  return load_factored<F>(codes, p, unit);
 }
 
 }  // namespace

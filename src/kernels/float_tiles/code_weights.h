@@ -6,7 +6,7 @@
 namespace farthing::kernels::float_tiles {
 namespace {  // internal linkage: see linear_store.h
 
-// A group has one unit, and k and the length of a group that is not the only one are multiples of a
+// A scale is a unit's, and k and the length of a unit that is not the only one are multiples of a
 // block of codes.
 //   weight = scale * (code - bias), + offset in a second rounding; or scale * levels[code]
 template <class I, class Unpack, bool kLevels>
@@ -20,12 +20,9 @@ struct CodeWeights {
                                 std::int64_t count, float* room) {
     const CodeTiles& codes = *slice.codes;
     for (std::int64_t end = k + count; k < end;) {
-      const std::int64_t g = k / codes.group_inputs, within = k - g * codes.group_inputs;
-      const std::int64_t left = codes.group_inputs - within;
-      const std::int64_t taken = left < end - k ? left : end - k;
-      widen_group(codes, tile + g * codes.group_bytes, within, taken,
-                  room + (k - (end - count)) * kTileRows);
-      k += taken;
+      const Place at(codes, k, end);
+      widen_unit(codes, tile, at, room + (k - (end - count)) * kTileRows);
+      k += at.taken;
     }
     return reinterpret_cast<const std::byte*>(room);
   }
@@ -36,40 +33,46 @@ struct CodeWeights {
   FARTHING_SIMD void multiply(const CodeTiles& codes, const std::byte* const* tiles, std::int64_t k,
                               std::int64_t count, const float* x, typename S::F (&sums)[T][R]) {
     for (const std::int64_t end = k + count; k < end;) {
-      const std::int64_t g = k / codes.group_inputs, within = k - g * codes.group_inputs;
-      const std::int64_t left = codes.group_inputs - within;
-      const std::int64_t taken = left < end - k ? left : end - k;
-      const std::byte* groups[R];
-      for (int r = 0; r < R; ++r) groups[r] = tiles[r] + g * codes.group_bytes;
+      const Place at(codes, k, end);
       if (codes.offsets == OffsetForm::kNone)
-        multiply_group<false, R, T>(codes, groups, within, taken, x, sums);
+        multiply_unit<false, R, T>(codes, tiles, at, x, sums);
       else
-        multiply_group<true, R, T>(codes, groups, within, taken, x, sums);
-      k += taken;
-      x += taken * T;
+        multiply_unit<true, R, T>(codes, tiles, at, x, sums);
+      k += at.taken;
+      x += at.taken * T;
     }
   }
 
  private:
   static constexpr int kBytes = 64 * Unpack::kVectors;
 
-  struct Group {
+  // Inputs k .. k + taken of a unit.
+  struct Place {
+    std::int64_t group, unit, taken;  // the unit within the group
+    std::int64_t codes;               // bytes from the group's beginning
+    Place(const CodeTiles& tiles, std::int64_t k, std::int64_t end) {
+      unit = k / tiles.unit_inputs;
+      const std::int64_t within = k - unit * tiles.unit_inputs, left = tiles.unit_inputs - within;
+      taken = left < end - k ? left : end - k;
+      group = tiles.units == 1 ? unit : unit / tiles.units;
+      unit -= group * tiles.units;
+      codes = unit * tiles.unit_vectors * 64 + within / kInputs * kBytes;
+    }
+  };
+  struct Unit {
     typename S::F scale, bias, offset;
     bool shifted;
   };
-  FARTHING_SIMD Group read_group(const CodeTiles& codes, const std::byte* group) {
+  FARTHING_SIMD Unit read_unit(const CodeTiles& codes, const std::byte* group, std::int64_t unit) {
     const std::byte* scales = group + codes.code_bytes;
-    const auto scale = code_tiles::load_scales<S>(codes, scales);
+    const auto scale = code_tiles::load_scales<S>(codes, scales, unit);
     const bool shifted = codes.offsets != OffsetForm::kNone;
     return {scale, S::set(static_cast<float>(codes.bias)),
-            shifted ? code_tiles::load_offsets<S>(codes, scales + code_tiles::scales_bytes(codes),
-                                                  scale)
-                    : S::zero(),
-            shifted};
+            shifted ? code_tiles::load_offsets<S>(codes, scales, unit, scale) : S::zero(), shifted};
   }
   // The weights of input j of four, but for the offset.
-  FARTHING_SIMD typename S::F scaled(const CodeTiles& codes, const Group& at,
-                                     const typename I::B& b, int j) {
+  FARTHING_SIMD typename S::F scaled(const CodeTiles& codes, const Unit& at, const typename I::B& b,
+                                     int j) {
     if constexpr (kLevels)
       return S::mul(I::look_up_floats(codes.levels, b, j), at.scale);
     else
@@ -77,17 +80,18 @@ struct CodeWeights {
   }
 
   template <bool kShifted, int R, int T>
-  FARTHING_SIMD void multiply_group(const CodeTiles& codes, const std::byte* const* groups,
-                                    std::int64_t first, std::int64_t count, const float* x,
-                                    typename S::F (&sums)[T][R]) {
-    Group at[R];
+  FARTHING_SIMD void multiply_unit(const CodeTiles& codes, const std::byte* const* tiles,
+                                   const Place& place, const float* x,
+                                   typename S::F (&sums)[T][R]) {
+    Unit at[R];
     const std::byte* p[R];
     FARTHING_UNROLL
     for (int r = 0; r < R; ++r) {
-      at[r] = read_group(codes, groups[r]);
-      p[r] = groups[r] + first / kInputs * kBytes;
+      const std::byte* group = tiles[r] + place.group * codes.group_bytes;
+      at[r] = read_unit(codes, group, place.unit);
+      p[r] = group + place.codes;
     }
-    for (; count > 0; count -= kInputs) {
+    for (std::int64_t count = place.taken; count > 0; count -= kInputs) {
       FARTHING_UNROLL
       for (int c = 0; c < Unpack::kChunks; ++c, x += 4 * T) {
         typename I::B b[R];
@@ -112,11 +116,12 @@ struct CodeWeights {
     }
   }
 
-  static void widen_group(const CodeTiles& codes, const std::byte* group, std::int64_t first,
-                          std::int64_t count, float* room) {
-    const Group at = read_group(codes, group);
-    const std::byte* p = group + first / kInputs * kBytes;
-    for (std::int64_t k = 0; k < count; k += kInputs, p += kBytes) {
+  static void widen_unit(const CodeTiles& codes, const std::byte* tile, const Place& place,
+                         float* room) {
+    const std::byte* group = tile + place.group * codes.group_bytes;
+    const Unit at = read_unit(codes, group, place.unit);
+    const std::byte* p = group + place.codes;
+    for (std::int64_t k = 0; k < place.taken; k += kInputs, p += kBytes) {
       FARTHING_UNROLL
       for (int c = 0; c < Unpack::kChunks; ++c) {
         const auto b = Unpack::template chunk<I>(p, codes, c);
