@@ -46,11 +46,6 @@ void read_attention(const Json& json, const ConfigDefaults& defaults, ModelConfi
   c.heads = int_of(json, {"num_attention_heads", "n_head"}, 0);
   need_between("num_attention_heads", c.heads, 1, 1 << 16);
   c.kv_heads = int_of(json, {"num_key_value_heads"}, c.heads);
-  need_between("num_key_value_heads", c.kv_heads, 1, c.heads);
-  if (c.heads % c.kv_heads != 0)
-    bad_input(
-        "config.json: num_attention_heads must be a multiple of num_key_value_heads; got {} and {}",
-        c.heads, c.kv_heads);
   c.head_dim = int_of(json, {"head_dim"}, defaults.head_dim);
   if (c.head_dim == 0) {
     if (c.hidden % c.heads != 0)
@@ -62,7 +57,14 @@ void read_attention(const Json& json, const ConfigDefaults& defaults, ModelConfi
   c.rotary_dim = c.head_dim;
 }
 
+// What architectures may have read under names of their own, too.
 void check(const ModelConfig& c) {
+  need_between("num_key_value_heads", c.kv_heads, 1, c.heads);
+  if (c.heads % c.kv_heads != 0)
+    bad_input(
+        "config.json: num_attention_heads must be a multiple of num_key_value_heads; got {} and {}",
+        c.heads, c.kv_heads);
+  need_between("word_embed_proj_dim", c.embedding_dim, 1, 1 << 20);
   need_between("vocab_size", c.vocab, 1, 1 << 24);
   need_between("max_position_embeddings", c.max_positions, 1, std::int64_t{1} << 40);
   if (!(c.norm_epsilon > 0 && c.norm_epsilon < 1))

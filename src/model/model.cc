@@ -38,6 +38,11 @@ std::unique_ptr<Model> Model::load(Runtime& runtime, const io::Checkpoint& check
                                     {Slot::kProjectOut, &model->project_out_}})
     if (const auto unit = map.find(slot))
       *group = load_group(runtime, map, options, std::vector{*unit});
+  if (c.embedding_dim != c.hidden && !(model->project_in_ && model->project_out_))
+    bad_input(
+        "{}: embeddings of {} numbers and a model of {} need matrices that project between them; "
+        "they are missing",
+        checkpoint.path(), c.embedding_dim, c.hidden);
   if (c.block.position == PositionKind::kLearned) {
     const auto unit = map.find(Slot::kPositionEmbedding);
     if (!unit) bad_input("{}: the table of learned positions is missing", checkpoint.path());

@@ -2,6 +2,8 @@
 // sentence that blames the file.
 #include <gmock/gmock.h>
 
+#include "io/json.h"
+#include "io/safetensors.h"
 #include "io/safetensors_writer.h"
 #include "model/model.h"
 #include "tests/io/files.h"
@@ -166,6 +168,50 @@ TEST(BadWeights, MayHaveAHeadBesideTiedEmbeddings) {
   TinyLlama model;
   model.config["tie_word_embeddings"] = true;
   EXPECT_NO_THROW(model.load());
+}
+
+// A golden checkpoint with these keys otherwise and without the tensors whose names hold `without`.
+void load_changed(const std::string& name, const Json& keys, std::string_view without = "\n") {
+  const std::string from = FARTHING_SOURCE_DIR "/tests/golden/architectures/" + name;
+  Json config = read_json_file(from + "/config.json");
+  for (const auto& [key, value] : keys.items()) config[key] = value;
+  const io::SafetensorsFile file(from + "/model.safetensors");
+  std::vector<io::TensorInfo> tensors = file.content().tensors;
+  std::erase_if(tensors, [&](const io::TensorInfo& tensor) {
+    return tensor.name.find(without) != std::string::npos;
+  });
+  const io::TempDir dir;
+  dir.write("config.json", config.dump());
+  io::write_safetensors(dir.path("model.safetensors"), tensors);
+  const auto checkpoint = io::Checkpoint::open(dir.path());
+  Runtime runtime(1);
+  Model::load(runtime, *checkpoint);
+}
+
+// With embeddings of no width nothing else would hold the vocabulary to the matrices' rows.
+TEST(BadWidths, OfEmbeddingsAreRefused) {
+  EXPECT_COMPLAINT(kBadInput, "word_embed_proj_dim must be from 1",
+                   load_changed("opt", {{"word_embed_proj_dim", 0}, {"vocab_size", 50}}));
+  EXPECT_COMPLAINT(kBadInput, "must have the shape",
+                   load_changed("opt", {{"word_embed_proj_dim", 16}}));
+  EXPECT_NO_THROW(load_changed("opt-post-norm-projected", Json::object()));
+  EXPECT_COMPLAINT(kBadInput, "project between them",
+                   load_changed("opt-post-norm-projected", Json::object(), "project_in"));
+  EXPECT_COMPLAINT(kBadInput, "project between them",
+                   load_changed("opt-post-norm-projected", Json::object(), "project_out"));
+}
+
+TEST(BadHeads, OfArchitecturesWithAKeyOfTheirOwnAreRefused) {
+  EXPECT_COMPLAINT(kBadInput, "multiple of num_key_value_heads",
+                   load_changed("falcon-40b", {{"num_kv_heads", 3}}));
+  EXPECT_COMPLAINT(kBadInput, "num_key_value_heads must be from 1 to 4",
+                   load_changed("falcon-40b", {{"num_kv_heads", 8}}));
+}
+
+// transformers does not look at the key, and the rows of a head lie side by side for all heads.
+TEST(BadHeads, AKeyThatTheArchitectureDoesNotHaveChangesNothing) {
+  EXPECT_NO_THROW(load_changed("gpt-neox-parallel", {{"num_key_value_heads", 1}}));
+  EXPECT_NO_THROW(load_changed("bloom", {{"num_key_value_heads", 1}}));
 }
 
 }  // namespace

@@ -41,6 +41,7 @@ constexpr std::span<const TensorRow> kTensors[] = {kRows};
 void configure(const Json& json, bool, ModelConfig& c) {
   c.block.norm = NormKind::kLayer;
   c.block.gated = false;
+  c.kv_heads = c.heads;  // no key says otherwise
   c.block.position = PositionKind::kAlibi;
   c.block.residual_from_norm =
       json_bool(json, "apply_residual_connection_post_layernorm", false, "config.json");

@@ -41,6 +41,7 @@ constexpr std::span<const TensorRow> kTensors[] = {kRows};
 void configure(const Json& json, bool, ModelConfig& c) {
   c.block.norm = NormKind::kLayer;
   c.block.gated = false;
+  c.kv_heads = c.heads;  // no key says otherwise
   c.block.parallel = json_bool(json, "use_parallel_residual", true, "config.json");
 }
 
