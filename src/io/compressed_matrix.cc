@@ -80,7 +80,11 @@ QuantizedTensor block_matrix(const TensorInfo& tensor, const WeightScheme& schem
 }
 
 // The columns group after group: the codes are the file's, in other places.
-QuantizedTensor sorted(const QuantizedTensor& from, const std::vector<std::int32_t>& order) {
+QuantizedTensor sorted(const QuantizedTensor& from, const std::vector<std::int32_t>& order,
+                       std::string_view what) {
+  if (from.format->grid == nullptr)
+    unsupported("{}: only weights on a grid may have their groups out of order; these are {}", what,
+                from.format->name);
   QuantizedTensor to = allocate_tensor(from.shape, from.scheme);
   const Grid grid = from.format->grid(from);
   const auto cols = static_cast<std::size_t>(from.shape.cols);
@@ -205,7 +209,7 @@ std::optional<QuantizedTensor> compressed_matrix(const Checkpoint& checkpoint,
   if (slices > 1) return made;
   const std::int64_t group = scheme.strategy == Strategy::kGroup ? scheme.group_size : shape.cols;
   const auto order = input_order(checkpoint, base, shape.cols, group, where);
-  return order.empty() ? std::move(made) : sorted(made, order);
+  return order.empty() ? std::move(made) : sorted(made, order, joiner.what());
 }
 
 }  // namespace farthing::io

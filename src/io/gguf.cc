@@ -136,7 +136,8 @@ class Parser {
   }
 
   Json read_value(ValueType type) {
-    ++values_;
+    if (++values_ > kMaxValues)
+      bad_input("{}: has more than {} metadata values, which is the limit", where_, kMaxValues);
     constexpr std::string_view kWhat = "a metadata value";
     switch (type) {
       case ValueType::kU8:

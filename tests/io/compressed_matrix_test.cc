@@ -129,6 +129,26 @@ INSTANTIATE_TEST_SUITE_P(
         Spoiled{"below 2^40", store_shape<INT64_MAX, INT64_MAX>},
         Spoiled{".weight_packed must be",
                 [](Model& m) { m.tensor("a.b.weight_packed").shape = {20, 32}; }}));
+// FP8 has no grid, whose codes could be sorted.
+TEST(MatrixWithoutGrid, GroupsOutOfOrderOfWeightsWithoutAGridAreRefused) {
+  Model model("w4g64");
+  model.scheme = parse_scheme("fp8").weights;
+  model.scheme.strategy = Strategy::kGroup;
+  model.scheme.group_size = 64;
+  model.matrix = quantized(model.scheme);
+  model.tensors = tensors_of("a.b", model.matrix);
+  std::vector<std::int32_t> groups(kCols);
+  for (std::size_t j = 0; j < groups.size(); ++j) groups[j] = static_cast<std::int32_t>(j % 2);
+  model.tensors.push_back(
+      {"a.b.weight_g_idx", "I32", {kCols}, std::as_bytes(std::span(std::as_const(groups)))});
+  Json& weights = weights_of(model);
+  weights["type"] = "float";
+  weights["num_bits"] = 8;
+  const auto checkpoint = model.open();
+  const Complaint complaint = complaint_of([&] { static_cast<void>(checkpoint->matrix("a.b")); });
+  EXPECT_EQ(complaint.fault, Fault::kUnsupported) << complaint.text;
+  EXPECT_THAT(complaint.text, testing::HasSubstr("out of order"));
+}
 INSTANTIATE_TEST_SUITE_P(
     Configurations, SpoiledMatrix,
     testing::Values(
