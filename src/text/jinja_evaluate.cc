@@ -126,6 +126,7 @@ void Interpreter::evaluate_arguments(const CallArguments& nodes, Arguments& argu
   if (!more.is(Kind::kDict)) fail("argument after ** must be a mapping, not {}", type_name(more));
   for (const auto& [key, value] : more.as<Dict>().items) {
     if (!key.is_string()) fail("keywords must be strings");
+    spend(static_cast<std::int64_t>(nodes.named.size()));
     for (const auto& [name, other] : nodes.named)
       if (name.text() == key.text()) fail("a keyword argument is given twice");
     arguments.named.emplace_back(key, value);

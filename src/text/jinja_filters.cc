@@ -198,13 +198,16 @@ double round_decimal(double number, std::int64_t digits) {
 
 std::int64_t round_integer(std::int64_t number, std::int64_t digits) {
   if (digits >= 0) return number;
-  if (digits < -18) return 0;
-  std::int64_t scale = 1;
+  if (digits < -19) return 0;
+  __extension__ using Wide = __int128;
+  Wide scale = 1;
   for (std::int64_t i = digits; i < 0; ++i) scale *= 10;
-  const std::int64_t rest = ((number % scale) + scale) % scale;
-  std::int64_t down = number - rest;
+  const Wide rest = ((number % scale) + scale) % scale;
+  Wide down = number - rest;
   if (rest * 2 > scale || (rest * 2 == scale && (down / scale) % 2 != 0)) down += scale;
-  return down;
+  const auto rounded = static_cast<std::int64_t>(down);
+  if (rounded != down) fail("the rounded number does not fit an integer of 64 bits");
+  return rounded;
 }
 
 Value round_filter(Runtime&, In value, Arguments& arguments) {

@@ -24,7 +24,8 @@ struct Spec {
 };
 
 void check_width(std::int64_t width) {
-  if (width > kMaxWidth) fail("a width or precision of {} is more than {}", width, kMaxWidth);
+  if (width > kMaxWidth || width < -kMaxWidth)
+    fail("a width or precision of {} is more than {}", width, kMaxWidth);
 }
 
 std::string c_format(double number, char type, std::int64_t precision, bool alternate) {
@@ -81,13 +82,14 @@ std::string sign_of(bool negative, char sign) {
 // Zeros from the left are digits too where digits are grouped.
 std::string zero_fill_grouped(std::string digits, const std::string& head, const Spec& spec,
                               std::size_t every) {
-  std::string grouped = group_digits(digits, spec.group, every);
-  while (spec.fill == "0" && spec.align == '=' &&
-         static_cast<std::int64_t>(head.size() + grouped.size()) < spec.width) {
-    digits.insert(digits.begin(), '0');
-    grouped = group_digits(digits, spec.group, every);
+  if (spec.fill == "0" && spec.align == '=') {
+    const auto wanted =
+        std::max<std::int64_t>(spec.width - static_cast<std::int64_t>(head.size()), 0);
+    std::size_t count = digits.size();
+    while (count + (count - 1) / every < static_cast<std::size_t>(wanted)) ++count;
+    digits.insert(0, count - digits.size(), '0');
   }
-  return grouped;
+  return group_digits(digits, spec.group, every);
 }
 
 std::string format_integer(Runtime& runtime, bool negative, std::uint64_t magnitude,
@@ -300,7 +302,6 @@ class Percent {
       const Value value = take();
       if (!value.is_integer()) fail("* wants int");
       check_width(value.integer());
-      check_width(-value.integer());
       return value.integer();
     }
     return read_number(text_, at_);
@@ -502,6 +503,7 @@ class Braces {
         fail("replacement index {} out of range for positional args tuple", index);
       return arguments_.positional[index];
     }
+    spend(static_cast<std::int64_t>(arguments_.named.size()));
     for (const auto& [key, value] : arguments_.named)
       if (key.text() == name) return value;
     fail("the format names '{}', which is not given", std::string(name));

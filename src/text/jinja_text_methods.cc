@@ -47,6 +47,7 @@ std::vector<std::string_view> split_space(std::string_view text, std::int64_t li
 std::vector<std::string_view> split_text(std::string_view text, const std::string_view* separator,
                                          std::int64_t limit, bool right) {
   spend_bytes(text.size());
+  limit = std::max<std::int64_t>(limit, -1);  // it is counted down, and below 0 means none
   if (separator == nullptr) return split_space(text, limit, right);
   if (separator->empty()) fail("empty separator");
   std::vector<std::string_view> parts;
@@ -64,6 +65,7 @@ std::vector<std::string_view> split_text(std::string_view text, const std::strin
 std::string replace_text(Runtime& runtime, std::string_view text, std::string_view from,
                          std::string_view to, std::int64_t limit) {
   spend_bytes(text.size());
+  limit = std::max<std::int64_t>(limit, -1);
   TextBuilder out(runtime);
   std::size_t at = 0;
   while (limit != 0) {
@@ -109,7 +111,7 @@ std::string pad_text(Runtime& runtime, const Value& text, std::int64_t width, st
                      int left_share) {
   if (count_points(fill) != 1) fail("the fill character must be exactly one character long");
   const auto size = static_cast<std::int64_t>(text.rep().length);
-  const std::int64_t room = std::max<std::int64_t>(width - size, 0);
+  const std::int64_t room = width > size ? width - size : 0;
   const std::int64_t left = left_share == 0   ? 0
                             : left_share == 1 ? room
                                               : room / 2 + (room & width & 1);
@@ -284,7 +286,7 @@ Value zfill(Runtime& runtime, const Value& self, Arguments& arguments) {
   const bool sign = self.text().starts_with('-') || self.text().starts_with('+');
   TextBuilder out(runtime);
   if (sign) out += self.text()[0];
-  out.repeat("0", bound.integer(0, 0) - length(self));
+  out.repeat("0", std::max<std::int64_t>(bound.integer(0, 0), 0) - length(self));
   out += Text(self.text()).substr(sign);
   return runtime.string(out.take(), self.markup());
 }

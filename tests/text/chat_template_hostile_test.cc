@@ -192,6 +192,38 @@ TEST(HostileTemplate, NumbersStayInTheirBounds) {
             "0 1 a inf");
 }
 
+TEST(HostileTemplate, TheLeastAndTheLargestIntegersAreNoTrap) {
+  const std::string least = "{% set least = -9223372036854775807 - 1 %}";
+  const auto shown = [&](const std::string& expression) {
+    return ChatTemplate(least + "{{ " + expression + " }}", "t").render(Json::object());
+  };
+  EXPECT_EQ(shown("'ab'.ljust(least) ~ 'ab'.zfill(least) ~ 'ab'.expandtabs(least)"), "ababab");
+  EXPECT_EQ(shown("'ab' | center(least)"), "ab");
+  EXPECT_EQ(shown("'a b'.split(' ', least) ~ 'a b'.rsplit(none, least)"), "['a', 'b']['a', 'b']");
+  EXPECT_EQ(shown("'aa'.replace('a', 'b', least)"), "bb");
+  EXPECT_EQ(shown("'abc'[least:] ~ 'abc'.find('c', least) ~ [1].index(1, least)"), "abc20");
+  EXPECT_EQ(shown("9223372036854775807 | round(-18)"), "9000000000000000000");
+  EXPECT_THAT(failure("{{ 9223372036854775807 | round(-19) }}"), HasSubstr("does not fit"));
+  EXPECT_THAT(failure("{{ 9223372036854775807 | round(-1) }}"), HasSubstr("does not fit"));
+  EXPECT_EQ(shown("least | round(-2)"), "-9223372036854775800");
+  EXPECT_THAT(failure(least + "{{ least | round(-3) }}"), HasSubstr("does not fit"));
+  EXPECT_THAT(failure(least + "{{ '%*d' % (least, 1) }}"), HasSubstr("is more than"));
+  EXPECT_THAT(failure(least + "{{ '%.*d' % (least, 1) }}"), HasSubstr("is more than"));
+}
+
+TEST(HostileTemplate, FormattingEndsSoonToo) {
+  const auto shown = [](const std::string& source) {
+    return ChatTemplate(source, "t").render(Json::object());
+  };
+  EXPECT_EQ(shown("{{ '{:09,}|{:010,}|{:+012_}|{:08,.2f}|{:03,}'.format(1234, 1234, 1234, 1.5, "
+                  "12345) }}"),
+            "0,001,234|00,001,234|+000_001_234|0,001.50|12,345");
+  EXPECT_EQ(shown("{{ '{:01000000,}'.format(1) | length }}"), "1000001");
+  EXPECT_THAT(failure("{% set names = range(20000) | map('string') | map('center', 7) %}"
+                      "{{ ('{ 19999 }' * 20000).format_map(dict.fromkeys(names)) }}"),
+              HasSubstr("more steps than a rendering may take"));
+}
+
 TEST(HostileTemplate, PythonsInsideIsNotReachable) {
   for (const char* source :
        {"{{ ''.__class__.__mro__ }}", "{{ x.__init__.__globals__ }}", "{{ range.__self__.x }}",
