@@ -22,7 +22,7 @@ AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const Normalizer* norma
   std::sort(tokens_.begin(), tokens_.end(),
             [](const AddedToken& a, const AddedToken& b) { return a.id < b.id; });
   for (const AddedToken& token : tokens_) {
-    NormalText text{token.content, true};
+    NormalText text{token.content, true, kMaxBytes * 16};
     if (token.normalized && normalizer != nullptr) normalizer->apply(text);
     spellings_.push_back(std::move(text.text));
   }

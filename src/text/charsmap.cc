@@ -7,6 +7,7 @@
 #include <span>
 
 #include "core/cursor.h"
+#include "core/text.h"
 #include "text/unicode.h"
 
 namespace farthing::text {
@@ -44,7 +45,8 @@ std::optional<Charsmap::Found> Charsmap::search(std::string_view text, bool firs
     if (at >= strings_.size()) break;
     const std::string_view rest = std::string_view(strings_).substr(at);
     const std::string_view replacement = rest.substr(0, std::min(rest.find('\0'), rest.size()));
-    if (replacement.size() > kLongestReplacement) continue;
+    if (replacement.size() > kLongestReplacement || !is_utf8(replacement)) continue;
+    if (i + 1 < text.size() && (text[i + 1] & 0xC0) == 0x80) continue;  // inside of a character
     found = {i + 1, replacement};
     if (first_only) break;
   }
@@ -87,6 +89,7 @@ class Precompiled final : public Normalizer {
     for (std::size_t at = 0; at < text.text.size();) {
       const std::size_t end = grapheme_end(text.text, at);
       replace_grapheme(std::string_view(text.text).substr(at, end - at), out);
+      check_growth(out.size(), text);
       if (out.empty()) text.starts_input = false;
       at = end;
     }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "text/growth.h"
 #include "text/pattern.h"
 
 namespace farthing::text {
@@ -14,7 +15,8 @@ class Decoder {
   virtual ~Decoder() = default;
   // Rewrites the list of spellings; in the end they are joined. `raw` leaves bytes that are not
   // UTF-8 as they are (for streams, which see characters in parts) instead of making them U+FFFD.
-  virtual void apply(std::vector<std::string>& tokens, bool raw) const = 0;
+  // The list may grow to `limit` bytes.
+  virtual void apply(std::vector<std::string>& tokens, bool raw, std::size_t limit) const = 0;
 };
 using DecoderPtr = std::unique_ptr<Decoder>;
 

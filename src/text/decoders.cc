@@ -19,6 +19,12 @@ std::string joined(const Tokens& tokens) {
   return out;
 }
 
+std::size_t bytes_of(const Tokens& tokens) {
+  std::size_t bytes = 0;
+  for (const std::string& token : tokens) bytes += token.size();
+  return bytes;
+}
+
 void replace_all(std::string& text, std::string_view what, std::string_view by) {
   if (what.empty() || text.find(what) == std::string::npos) return;
   std::string out;
@@ -54,7 +60,7 @@ template <class Each>  // each(tokens, raw)
 class SimpleDecoder final : public Decoder {
  public:
   explicit SimpleDecoder(Each each) : each_(std::move(each)) {}
-  void apply(Tokens& tokens, bool raw) const override { each_(tokens, raw); }
+  void apply(Tokens& tokens, bool raw, std::size_t) const override { each_(tokens, raw); }
 
  private:
   Each each_;
@@ -115,11 +121,49 @@ void strip_token(std::string& token, const std::string& content, std::size_t sta
   token = std::string(left);
 }
 
+class ReplaceDecoder final : public Decoder {
+ public:
+  ReplaceDecoder(std::shared_ptr<const Pattern> pattern, std::string content)
+      : pattern_(std::move(pattern)), content_(std::move(content)) {}
+  void apply(Tokens& tokens, bool raw, std::size_t limit) const override {
+    std::size_t size = 0;  // of the tokens done
+    for (std::string& token : tokens) {
+      const std::size_t held = raw ? unfinished_utf8(token) : 0;
+      const std::string tail = token.substr(token.size() - held);
+      token.resize(token.size() - held);
+      if (raw && !is_utf8(token)) token = repair_utf8(token);
+      token = replaced(token, limit - std::min(limit, size)) + tail;
+      size += token.size();
+    }
+  }
+
+ private:
+  std::string replaced(const std::string& token, std::size_t limit) const {
+    std::vector<Match> matches;
+    pattern_->find(token, matches);
+    std::string out;
+    std::size_t at = 0;
+    for (const Match& match : matches) {
+      out.append(token, at, match.begin - at);
+      out += content_;
+      at = match.end;
+      check_growth("decoder", out.size(), limit);
+    }
+    return out.append(token, at);
+  }
+
+  std::shared_ptr<const Pattern> pattern_;
+  std::string content_;
+};
+
 class DecoderSequence final : public Decoder {
  public:
   explicit DecoderSequence(std::vector<DecoderPtr> parts) : parts_(std::move(parts)) {}
-  void apply(Tokens& tokens, bool raw) const override {
-    for (const auto& part : parts_) part->apply(tokens, raw);
+  void apply(Tokens& tokens, bool raw, std::size_t limit) const override {
+    for (const auto& part : parts_) {
+      part->apply(tokens, raw, limit);
+      check_growth("decoder", bytes_of(tokens), limit);
+    }
   }
 
  private:
@@ -167,26 +211,7 @@ DecoderPtr make_strip_decoder(char32_t content, std::size_t start, std::size_t s
 }
 
 DecoderPtr make_replace_decoder(std::shared_ptr<const Pattern> pattern, std::string content) {
-  return make_simple(
-      [pattern = std::move(pattern), content = std::move(content)](Tokens& tokens, bool raw) {
-        for (std::string& token : tokens) {
-          const std::size_t held = raw ? unfinished_utf8(token) : 0;
-          const std::string tail = token.substr(token.size() - held);
-          token.resize(token.size() - held);
-          if (raw && !is_utf8(token)) token = repair_utf8(token);
-          std::vector<Match> matches;
-          pattern->find(token, matches);
-          std::string out;
-          std::size_t at = 0;
-          for (const Match& match : matches) {
-            out.append(token, at, match.begin - at);
-            out += content;
-            at = match.end;
-          }
-          out.append(token, at);
-          token = std::move(out);
-        }
-      });
+  return std::make_unique<ReplaceDecoder>(std::move(pattern), std::move(content));
 }
 
 DecoderPtr make_ctc_decoder(std::string pad, std::string delimiter, bool cleanup) {

@@ -87,6 +87,8 @@ Frame read_template(const Json& part, std::string_view where) {
   const Json* single = json_find(part, "single");
   if (single == nullptr || !single->is_array())
     bad_input("{}: the post-processor's \"single\" must be an array", where);
+  // No model has more than a few; a list of many ids, used many times, would fill the memory.
+  constexpr std::size_t kMostTokens = 1024;
   Frame frame;
   int texts = 0;
   for (const Json& item : *single) {
@@ -96,6 +98,9 @@ Frame read_template(const Json& part, std::string_view where) {
       auto& side = texts > 0 ? frame.after : frame.before;
       const auto ids = template_ids(part, json_text(*special, "id", where), where);
       side.insert(side.end(), ids.begin(), ids.end());
+      if (side.size() > kMostTokens)
+        bad_input("{}: the post-processor's template puts more than {} tokens beside the text",
+                  where, kMostTokens);
     } else {
       bad_input(
           "{}: the post-processor's template holds {}, which is neither a Sequence nor a "

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "text/growth.h"
 #include "text/pattern.h"
 
 namespace farthing::text {
@@ -13,9 +14,11 @@ namespace farthing::text {
 struct NormalText {
   std::string text;
   bool starts_input;  // its first character is the first of the whole input
-  // A hostile chain of replacements must not eat the memory: more bytes than this are refused.
-  std::size_t limit = (std::size_t{16} << 20) + text.size() * 64;
+  std::size_t limit = growth_limit(text.size());
 };
+inline void check_growth(std::size_t size, const NormalText& text) {
+  check_growth("normaliser", size, text.limit);
+}
 
 class Normalizer {
  public:

@@ -1,20 +1,11 @@
 #include <utility>
 
-#include "core/error.h"
-#include "core/text.h"
 #include "text/byte_alphabet.h"
 #include "text/normalizer.h"
 #include "text/unicode.h"
 
 namespace farthing::text {
 namespace {
-
-// Error: out of resources, when the text has outgrown its limit.
-void check_growth(std::size_t size, const NormalText& text) {
-  if (size > text.limit)
-    bad_input("the tokenizer's normaliser makes {} of a text that came in far smaller",
-              human_bytes(size));
-}
 
 // Rewrites a text character by character: each(code, out) appends what the character becomes.
 template <class Each>
@@ -105,6 +96,7 @@ class Prepend final : public Normalizer {
  public:
   explicit Prepend(std::string prefix) : prefix_(std::move(prefix)) {}
   void apply(NormalText& text) const override {
+    check_growth(text.text.size() + prefix_.size(), text);
     if (!text.text.empty()) text.text.insert(0, prefix_);
   }
 

@@ -199,7 +199,9 @@ std::string PipelineTokenizer::decode_as(std::span<const Token> ids, bool skip_s
       tokens.emplace_back(parts_.model->vocabulary().text(id));
   }
   if (tokens.empty()) return "";
-  if (parts_.decoder) parts_.decoder->apply(tokens, raw);
+  std::size_t bytes = 0;
+  for (const std::string& token : tokens) bytes += token.size();
+  if (parts_.decoder) parts_.decoder->apply(tokens, raw, growth_limit(bytes));
   std::string out;
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     if (i > 0 && !parts_.decoder) out += ' ';

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "text/growth.h"
 #include "text/pattern.h"
 
 namespace farthing::text {
@@ -20,6 +21,7 @@ struct Piece {
 struct Pieces {
   std::string text;
   std::vector<Piece> list;
+  std::size_t limit = growth_limit(text.size());
   std::string_view of(const Piece& piece) const {
     return std::string_view(text).substr(piece.begin, piece.end - piece.begin);
   }

@@ -111,6 +111,7 @@ void rewrite_pieces(Pieces& pieces, const Rewrite& rewrite) {
   for (Piece& piece : pieces.list) {
     const std::size_t begin = text.size();
     rewrite(pieces.of(piece), piece.starts_input, text);
+    check_growth("pre-tokenizer", text.size(), pieces.limit);
     piece.begin = begin;
     piece.end = text.size();
   }

@@ -47,6 +47,7 @@ class SentencePieceNormalizer final : public Normalizer {
         else
           out += byte;
       }
+      check_growth(out.size(), text);
       if (!step.text.empty())
         after_space = rules_.remove_extra_whitespaces && step.text.ends_with(' ');
     }

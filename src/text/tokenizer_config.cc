@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 #include <string>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "core/error.h"
 #include "core/text.h"
@@ -13,30 +15,43 @@
 namespace farthing::text {
 namespace {
 
-// Adds a token or replaces the one of the same content, whose id it keeps. A new one has the
-// vocabulary's id, else `wanted` where that is free, else the next.
-void add_token(PipelineParts& parts, AddedToken token, std::int64_t wanted = -1) {
-  if (token.content.empty()) return;
-  for (AddedToken& known : parts.added) {
-    if (known.content != token.content) continue;
-    token.id = known.id;
-    known = std::move(token);
-    return;
+class TokenAdder {
+ public:
+  explicit TokenAdder(PipelineParts& parts)
+      : added_(parts.added), vocabulary_(parts.model->vocabulary()), next_(vocabulary_.count()) {
+    for (std::size_t i = 0; i < added_.size(); ++i) note(i);
   }
-  const Vocabulary& vocabulary = parts.model->vocabulary();
-  if (const Token known = vocabulary.find_even_hidden(token.content); known != kNoToken) {
-    token.id = known;
-  } else {
-    std::int64_t next = vocabulary.count();
-    for (const AddedToken& other : parts.added) {
-      next = std::max<std::int64_t>(next, other.id + 1);
-      if (other.id == wanted) wanted = -1;
+
+  // Adds a token or replaces the one of the same content, whose id it keeps. A new one has the
+  // vocabulary's id, else `wanted` where that is free, else the next.
+  void add(AddedToken token, std::int64_t wanted = -1) {
+    if (token.content.empty()) return;
+    if (const auto known = places_.find(token.content); known != places_.end()) {
+      token.id = added_[known->second].id;
+      added_[known->second] = std::move(token);
+      return;
     }
-    const bool free = wanted >= 0 && !vocabulary.has(static_cast<Token>(wanted));
-    token.id = static_cast<Token>(free ? wanted : next);
+    const bool free = wanted >= 0 && !ids_.contains(static_cast<Token>(wanted)) &&
+                      !vocabulary_.has(static_cast<Token>(wanted));
+    const Token known = vocabulary_.find_even_hidden(token.content);
+    token.id = known != kNoToken ? known : static_cast<Token>(free ? wanted : next_);
+    added_.push_back(std::move(token));
+    note(added_.size() - 1);
   }
-  parts.added.push_back(std::move(token));
-}
+
+ private:
+  void note(std::size_t i) {
+    places_.try_emplace(added_[i].content, i);
+    ids_.insert(added_[i].id);
+    next_ = std::max<std::int64_t>(next_, added_[i].id + 1);
+  }
+
+  std::vector<AddedToken>& added_;
+  const Vocabulary& vocabulary_;
+  std::int64_t next_;
+  std::unordered_map<std::string, std::size_t> places_;
+  std::unordered_set<Token> ids_;
+};
 
 // "<s>" or {"content": "<s>", ...}; empty for null and anything else.
 AddedToken named_token(const Json& value, std::string_view where) {
@@ -63,6 +78,7 @@ std::optional<Token> find_token(const PipelineParts& parts, const std::string& c
 }
 
 void add_configured_tokens(PipelineParts& parts, const Json& config, std::string_view where) {
+  TokenAdder adder(parts);
   if (const Json* table = json_find(config, "added_tokens_decoder");
       table != nullptr && table->is_object()) {
     for (const auto& [key, value] : table->items()) {
@@ -71,16 +87,16 @@ void add_configured_tokens(PipelineParts& parts, const Json& config, std::string
       if (std::from_chars(key.data(), end, id).ptr != end)
         bad_input("{}: added_tokens_decoder has the key \"{}\", which is no id", where,
                   printable(key));
-      add_token(parts, read_added_token(value, id, where), id);
+      adder.add(read_added_token(value, id, where), id);
     }
   }
   static constexpr std::array<std::string_view, 7> kNamed = {
       "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"};
   for (const std::string_view name : kNamed)
-    if (const Json* value = json_find(config, name)) add_token(parts, named_token(*value, where));
+    if (const Json* value = json_find(config, name)) adder.add(named_token(*value, where));
   for (const std::string_view list : {"additional_special_tokens", "extra_special_tokens"})
     if (const Json* values = json_find(config, list); values != nullptr && values->is_array())
-      for (const Json& value : *values) add_token(parts, named_token(value, where));
+      for (const Json& value : *values) adder.add(named_token(value, where));
 }
 
 // add_bos_token and add_eos_token, where the file has them, decide alone.

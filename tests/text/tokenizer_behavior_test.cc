@@ -136,6 +136,22 @@ TEST(StreamDecoder, FinishGivesWhatWasHeldBack) {
   EXPECT_EQ(shown, "okagain");
 }
 
+TEST(StreamDecoder, AReplacementBehindBytesKeepsTheStartOfACharacter) {
+  const auto tokenizer = Tokenizer::from_tokenizer_json(
+      R"({"model": {"type": "BPE", "merges": [], "vocab": {"a": 0, "\u00c3": 1, "\u00a9": 2}},)"
+      R"( "decoder": {"type": "Sequence", "decoders": [{"type": "ByteLevel"},)"
+      R"( {"type": "Replace", "pattern": {"String": "a"}, "content": "b"}]}})",
+      "tokenizer.json");
+  const auto streamed = [&](const Ids& ids) {
+    StreamDecoder stream(*tokenizer);
+    std::string shown;
+    for (const Token id : ids) shown += stream.push(id);
+    return shown + stream.finish();
+  };
+  EXPECT_EQ(streamed({0, 1, 2}), "b\u00e9");
+  EXPECT_EQ(streamed({0, 1}), "b\uFFFD");
+}
+
 TEST(StreamDecoder, LeavesSpecialTokensOutButKeepsTheSpaceAfterThem) {
   const auto tokenizer = golden("llama2_legacy");
   const Ids ids = tokenizer->encode("one two</s> three");

@@ -1,6 +1,7 @@
 // tokenizer.json and tokenizer.model as an enemy would write them: one clear sentence, no crash.
 #include "core/text.h"
 #include "tests/text/tokenizer_files.h"
+#include "text/charsmap.h"
 #include "text/sentencepiece_model.h"
 
 namespace farthing::text {
@@ -181,6 +182,16 @@ TEST(HostileTokenizer, TemplatesThatUseWhatTheyDoNotDefine) {
           with(R"([{"SpecialToken": {"id": "s"}}, {"Sequence": {}}])", R"({"s": {"ids": [-1]}})"));
 }
 
+TEST(HostileTokenizer, ATemplateThatPutsAMillionTokensBesideTheText) {
+  std::string ids = "0", uses;
+  for (int i = 1; i < 1000; ++i) ids += ",0";
+  for (int i = 0; i < 1000; ++i) uses += R"({"SpecialToken": {"id": "s"}}, )";
+  refused(Fault::kBadInput, "more than 1024 tokens",
+          bpe(R"({"a": 0})", "[]",
+              R"(, "post_processor": {"type": "TemplateProcessing", "single": [)" + uses +
+                  R"({"Sequence": {}}], "special_tokens": {"s": {"ids": [)" + ids + "]}}}"));
+}
+
 TEST(HostileTokenizer, APatternThatBacktracksWithoutBoundIsStopped) {
   const auto tokenizer =
       read(bpe(R"({"a": 0, "b": 1})", "[]",
@@ -213,6 +224,69 @@ TEST(HostileTokenizer, ANormaliserThatExplodesIsStopped) {
       read(bpe(R"({"a": 0})", "[]",
                R"(, "normalizer": {"type": "Sequence", "normalizers": [)" + steps + "]}"));
   expect_fault(Fault::kBadInput, "normaliser", [&] { tokenizer->encode("aaaaaaaa"); });
+}
+
+TEST(HostileTokenizer, AnAddedTokenThatExplodesWhenNormalisedIsRefused) {
+  refused(Fault::kBadInput, "normaliser",
+          bpe(R"({"a": 0})", "[]",
+              R"(, "added_tokens": [{"id": 1, "content": "bb", "normalized": true}], )"
+              R"("normalizer": {"type": "Replace", "pattern": {"String": "b"}, "content": ")" +
+                  std::string(20'000, 'c') + "\"}"));
+}
+
+TEST(HostileTokenizer, APreTokenizerThatExplodesIsStopped) {
+  std::string steps = R"({"type": "ByteLevel", "add_prefix_space": false, "use_regex": false})";
+  for (int i = 0; i < 5; ++i) steps += ", " + steps;  // 32, each doubles a letter of two bytes
+  const auto tokenizer =
+      read(bpe(R"({"a": 0})", "[]",
+               R"(, "pre_tokenizer": {"type": "Sequence", "pretokenizers": [)" + steps + "]}"));
+  EXPECT_EQ(tokenizer->encode("a"), Ids{0});
+  expect_fault(Fault::kBadInput, "pre-tokenizer", [&] { tokenizer->encode("\u00e9"); });
+}
+
+TEST(HostileTokenizer, ADecoderThatExplodesIsStopped) {
+  const std::string step =
+      R"({"type": "Replace", "pattern": {"String": "a"}, "content": "aaaaaaaaaaaaaaaa"})";
+  std::string steps = R"({"type": "Sequence", "decoders": [)" + step + "]}";
+  for (int i = 0; i < 40; ++i) steps += ", " + step;
+  const auto tokenizer = read(bpe(
+      R"({"a": 0})", "[]", R"(, "decoder": {"type": "Sequence", "decoders": [)" + steps + "]}"));
+  expect_fault(Fault::kBadInput, "decoder", [&] { tokenizer->decode(Ids{0}); });
+}
+
+// The trie of a map that makes `replacement` of one byte (darts-clone's units).
+Charsmap map_of(unsigned char byte, const std::string& replacement) {
+  std::vector<std::uint32_t> units(512, 0);
+  const std::uint32_t root = 256, node = root ^ byte, leaf = 1;
+  units[0] = root << 10;
+  units[node] = byte | 1u << 8 | leaf << 10;
+  units[node ^ leaf] = 0;  // where the string begins
+  const auto size = static_cast<std::uint32_t>(units.size() * 4);
+  std::string bytes(reinterpret_cast<const char*>(&size), 4);
+  bytes.append(reinterpret_cast<const char*>(units.data()), size);
+  return {bytes + replacement + '\0', "map"};
+}
+std::string mapped(const Charsmap& map, const std::string& text) {
+  NormalText normal{text, true};
+  make_precompiled(map)->apply(normal);
+  return normal.text;
+}
+
+// What reads the text afterwards takes UTF-8 for granted.
+TEST(HostileTokenizer, ACharacterMapReplacesWholeCharactersByUtf8) {
+  EXPECT_EQ(mapped(map_of('a', "\u00e9"), "banana"), "b\u00e9n\u00e9n\u00e9");
+  EXPECT_EQ(mapped(map_of('a', "\xFF"), "banana"), "banana");
+  EXPECT_EQ(mapped(map_of('a', "\xC3"), "ba"), "ba");
+  EXPECT_EQ(mapped(map_of(0xC3, "x"), "caf\u00e9"), "caf\u00e9");
+}
+
+TEST(HostileTokenizer, CharacterMapsThatExplodeAreStopped) {
+  const Charsmap map = map_of('a', std::string(256, 'a'));
+  std::vector<NormalizerPtr> steps;
+  for (int i = 0; i < 8; ++i) steps.push_back(make_precompiled(map));
+  NormalText text{"a", true};
+  const NormalizerPtr chain = make_normalizer_sequence(std::move(steps));
+  expect_fault(Fault::kBadInput, "normaliser", [&] { chain->apply(text); });
 }
 
 TEST(HostileTokenizer, ACharacterMapThatPointsOutsideItself) {
