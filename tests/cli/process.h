@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <optional>
 #include <string>
 #include <thread>
@@ -16,6 +17,7 @@
 
 #include "io/mapped_file.h"
 #include "tests/io/files.h"
+#include "tests/sanitizers.h"
 
 namespace farthing::cli {
 
@@ -27,15 +29,23 @@ struct Outcome {
 struct ProcessOptions {
   std::optional<std::chrono::microseconds> kill_after = {};  // SIGKILL
   std::optional<rlim_t> file_size_limit = {};                // bytes
-  std::optional<rlim_t> memory_limit = {};                   // bytes of address space
+  std::optional<rlim_t> memory_limit = {};                   // bytes
 };
 
-// Sanitizers reserve terabytes of addresses, so that no limit on them can hold.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kShadowMemory = true;
-#else
-constexpr bool kShadowMemory = false;
-#endif
+// For this process and what it becomes: an end without mercy to whatever wants more.
+inline bool limit_memory(rlim_t bytes) {
+  if (!kShadowMemory) {
+    const rlimit limit = {bytes, bytes};
+    return setrlimit(RLIMIT_AS, &limit) == 0;
+  }
+  // AddressSanitizer counts what is used, and what one allocation asks for.
+  const std::string megabytes = std::to_string(bytes >> 20);
+  const char* given = std::getenv("ASAN_OPTIONS");
+  const std::string options = (given == nullptr ? "" : given + std::string(":")) +
+                              "quarantine_size_mb=16:hard_rss_limit_mb=" + megabytes +
+                              ":max_allocation_size_mb=" + megabytes;
+  return setenv("ASAN_OPTIONS", options.c_str(), 1) == 0;
+}
 
 // Runs the program with these arguments and waits for it.
 inline Outcome farthing(const std::vector<std::string>& arguments, ProcessOptions options = {}) {
@@ -57,10 +67,7 @@ inline Outcome farthing(const std::vector<std::string>& arguments, ProcessOption
       const rlimit limit = {*options.file_size_limit, *options.file_size_limit};
       if (setrlimit(RLIMIT_FSIZE, &limit) != 0) _exit(127);
     }
-    if (options.memory_limit && !kShadowMemory) {
-      const rlimit limit = {*options.memory_limit, *options.memory_limit};
-      if (setrlimit(RLIMIT_AS, &limit) != 0) _exit(127);
-    }
+    if (options.memory_limit && !limit_memory(*options.memory_limit)) _exit(127);
     execv(argv[0], argv.data());
     _exit(127);
   }

@@ -4,17 +4,12 @@
 #include <gmock/gmock.h>
 
 #include "run_binary.h"
+#include "tests/sanitizers.h"
 
 namespace farthing::testing {
 namespace {
 
 using ::testing::HasSubstr;
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;  // sanitizers reserve address space by the terabyte
-#else
-constexpr bool kSanitized = false;
-#endif
 
 const std::string kModel = source_path("models/demo/books-llama-8m");
 
@@ -30,7 +25,7 @@ Ran run_within(int kilobytes, const std::string& arguments) {
 }
 
 TEST(SmallMachine, AQuantisedModelOfEightMillionWeightsGeneratesWithin64Megabytes) {
-  if (kSanitized) GTEST_SKIP() << "needs a build without sanitizers";
+  if (kShadowMemory) GTEST_SKIP() << "needs a build without sanitizers";
   const Folder folder;
   const std::string out = (folder / "small").string();
   const Ran made =
@@ -46,7 +41,7 @@ TEST(SmallMachine, AQuantisedModelOfEightMillionWeightsGeneratesWithin64Megabyte
 }
 
 TEST(SmallMachine, TooLittleMemoryIsSaidInASentence) {
-  if (kSanitized) GTEST_SKIP() << "needs a build without sanitizers";
+  if (kShadowMemory) GTEST_SKIP() << "needs a build without sanitizers";
   // Enough to start, not enough for the file of 21 MB and its weights.
   const Ran ran =
       run_within(40'000, "generate " + kModel + " --prompt 'The ship' --max-tokens 4 --threads 1");
