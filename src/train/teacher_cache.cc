@@ -25,12 +25,17 @@ class CachedTeacher final : public Teacher {
       if (tensor.name == "tokens") tokens_ = tensor.bytes;
       if (tensor.name == "probabilities") probabilities_ = tensor.bytes;
     }
+    rows_here_ = tokens_.size() / (best_ * 4);
+    if (tokens_.size() != rows_here_ * best_ * 4 || tokens_.size() != probabilities_.size())
+      refuse("its tokens and probabilities do not fit together");
   }
   void start(const TrainingBatch& batch) override {
     rows_.clear();
     for (std::size_t s = 0; s < batch.lengths.size(); ++s)
       for (std::int64_t r = 0; r < batch.lengths[s]; ++r)
         rows_.push_back(static_cast<std::size_t>(batch.corpus_rows[s] + r));
+    for (const std::size_t row : rows_)
+      if (row >= rows_here_) refuse("it has fewer positions than the text");
   }
   void prepare(std::int64_t first, std::int64_t count) override {
     const auto n = static_cast<std::size_t>(count);
@@ -45,6 +50,9 @@ class CachedTeacher final : public Teacher {
       for (std::size_t k = 0; k < best_; ++k) rest -= static_cast<double>(p[k]);
       p[best_] = best_ < vocabulary_ ? static_cast<float>(std::max(rest, 0.0)) : 0.0f;
     }
+    for (const std::int32_t token : kept_tokens_)
+      if (token < 0 || static_cast<std::size_t>(token) >= vocabulary_)
+        refuse("it has tokens that are not in the vocabulary");
   }
   TeacherRow row(std::int64_t i) const override {
     const auto at = static_cast<std::size_t>(i);
@@ -53,8 +61,13 @@ class CachedTeacher final : public Teacher {
   }
 
  private:
+  [[noreturn]] void refuse(std::string_view what) const {
+    bad_input("{}: is damaged, {}; remove it, and it is made again",
+              printable(file_.file().path(), 400), what);
+  }
+
   io::SafetensorsFile file_;
-  std::size_t best_, vocabulary_;
+  std::size_t best_, vocabulary_, rows_here_ = 0;
   ByteSpan tokens_, probabilities_;
   std::vector<std::size_t> rows_;
   std::vector<std::int32_t> kept_tokens_;
