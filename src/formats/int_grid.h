@@ -111,7 +111,9 @@ struct IntFormat {
       const float scale = from.scales[index(g)];
       store_scale(tensor.parts[1], scales + g, tensor.scheme.scale, scale);
       if (tensor.scheme.symmetric) continue;
-      const float zero = scale == 0 ? bias : bias - from.offsets[index(g)] / scale;
+      // Not finite where a file's scale is 0 or no number.
+      const float steps = from.offsets[index(g)] / scale;
+      const float zero = std::isfinite(steps) ? bias - steps : bias;
       Layout::store_zero(tensor, row, g, round_zero(zero, tensor.scheme));
     }
   }
