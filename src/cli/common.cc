@@ -142,9 +142,9 @@ void add_model_options(VerbOptions& verb, ModelOptions& options) {
   verb.add_option("MODEL", options.model,
                   "Hugging Face directory, .gguf file, artefact, or org/name in the local cache")
       ->required();
-  verb.add_option(
-      "--activations", options.activations,
-      "Activation mode of every linear: fp32, bf16, int16 or int8 (default: the artefact's)");
+  verb.add_option("--activations", options.activations,
+                  "Activation mode of every linear: fp32, bf16, int16 or int8, which leaves a "
+                  "float head or router as it is (default: the artefact's)");
   verb.add_option("--kv", options.kv,
                   "Type of the key-value cache: fp32, bf16, fp16, int8 or int4");
   verb.add_option("--dtype", options.dtype,

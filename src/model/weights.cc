@@ -48,6 +48,14 @@ std::vector<float> load_multiplier(const TensorMap& map, const TensorUnit& unit,
   return multiplier;
 }
 
+// Heads and routers keep float weights where the other matrices have codes; a wish for integers is
+// not for them.
+bool stays_float(Slot slot, const QuantizedTensor& weight, std::optional<ActivationMode> wanted) {
+  const bool integers = wanted == ActivationMode::kInt8 || wanted == ActivationMode::kInt16;
+  const bool often_float = slot == Slot::kHead || slot == Slot::kEmbedding || slot == Slot::kRouter;
+  return integers && often_float && is_float(weight);
+}
+
 Loaded load_unit(const TensorMap& map, const LoadOptions& options, const TensorUnit& unit) {
   Loaded loaded;
   loaded.weight = map.load(unit);
@@ -59,9 +67,11 @@ Loaded load_unit(const TensorMap& map, const LoadOptions& options, const TensorU
   loaded.input_order = map.input_order_of(unit, loaded.weight);
   loaded.multiplier = load_multiplier(map, unit, loaded.weight.shape.cols);
   const auto fixed = map.checkpoint().activations(unit.base);
-  if (options.activations || !fixed)
-    loaded.activations = resolve_activations(loaded.weight.scheme,
-                                             options.activations ? &*options.activations : nullptr);
+  const auto wanted = stays_float(unit.slot, loaded.weight, options.activations)
+                          ? std::nullopt
+                          : options.activations;
+  if (wanted || !fixed)
+    loaded.activations = resolve_activations(loaded.weight.scheme, wanted ? &*wanted : nullptr);
   else
     loaded.activations = *fixed;
   return loaded;

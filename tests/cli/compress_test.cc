@@ -47,6 +47,20 @@ TEST(CompressVerb, PrintsATableAndItsTwin) {
   EXPECT_LT(json["mean_error"].get<double>(), 1e-3);
 }
 
+TEST(CompressVerb, AWishForIntegersLeavesAFloatHeadAsItIsButNotFloatBlocks) {
+  const io::TempDir dir;
+  const std::string model = TinyLlama{}.write(dir), small = dir.path("small");
+  ASSERT_EQ(compress(model, small, {"--scheme", "w8g32"}).code, 0);
+  const auto logits = [&](const std::string& of, const std::string& out) {
+    return farthing(
+        {"logits", of, "--tokens", "1,2,3", "--activations", "int8", "--out", dir.path(out)});
+  };
+  EXPECT_EQ(logits(small, "a.npy").code, 0) << logits(small, "a.npy").err;
+  const Outcome floats = logits(model, "b.npy");
+  EXPECT_EQ(floats.code, 4);
+  EXPECT_THAT(floats.err, HasSubstr("with int8 activations; choose another --activations"));
+}
+
 TEST(CompressVerb, RulesEndsAndRecipesAgree) {
   const io::TempDir dir;
   const std::string model = TinyLlama{}.write(dir);
