@@ -44,7 +44,7 @@ struct CodeTiles {
   std::int32_t bias = 0;
   ScaleForm scales = ScaleForm::kF32;
   OffsetForm offsets = OffsetForm::kNone;
-  alignas(64) float levels[16] = {};              // the codebook, for float inputs
+  alignas(64) float levels[16] = {};              // the codebook, or code - bias, for float inputs
   alignas(16) std::uint8_t level_bytes[16] = {};  // its integers + bias, for integer inputs
 
   constexpr std::int64_t scale_count() const {  // of an output

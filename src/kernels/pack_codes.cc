@@ -99,6 +99,9 @@ void set_geometry(const StackedRows& rows, PackedMatrix& matrix, ScaleForm scale
   tiles.scales = scales;
   tiles.offsets = form;
   if (grid.codebook != nullptr) set_levels(grid.codebook, integer_inputs(matrix), tiles);
+  if (grid.codebook == nullptr)
+    for (int code = 0; code < 16; ++code)
+      tiles.levels[code] = static_cast<float>(code - tiles.bias);
   tiles.code_bytes = tiles.units * tiles.unit_vectors * 64;
   tiles.group_bytes = tiles.code_bytes + tiles.scales_bytes() + offset_bytes(tiles);
   matrix.tile_bytes = tiles.groups * tiles.group_bytes;

@@ -147,7 +147,7 @@ inline void run_thin_codes(const LinearSlice& slice) {
   }
 }
 
-inline constexpr int kMaxStripe = 96;         // tokens that share one widening of the weights
+inline constexpr int kMaxStripe = 192;        // tokens that share one widening of the weights
 inline constexpr int kStripeBytes = 1 << 20;  // inputs that stay in the second-level cache
 
 // Many tokens: stripes of tokens whose inputs stay in the cache, over pairs of tiles, over blocks

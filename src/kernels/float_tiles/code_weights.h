@@ -8,7 +8,8 @@ namespace {  // internal linkage: see linear_store.h
 
 // A scale is a unit's, and k and the length of a unit that is not the only one are multiples of a
 // block of codes.
-//   weight = scale * (code - bias), + offset in a second rounding; or scale * levels[code]
+//   weight = scale * (code - bias), + offset in a second rounding; or scale * levels[code], which
+//   are code - bias where there is no codebook
 template <class I, class Unpack, bool kLevels>
 struct CodeWeights {
   using S = typename I::Float;
