@@ -12,19 +12,37 @@ constexpr std::int64_t kSlack = 64;  // bytes that expanding may read behind a t
 
 constexpr Expander kExpanders[] = {
 #if defined(__x86_64__)
-    {"avx512vbmi2", expand_avx512vbmi2, thin_avx512vbmi2, {0.55, 0.7, 0.8}},
-    {"avx2", expand_avx2, thin_avx2, {0.0, 0.0, 0.0}},
+    {.name = "avx512vbmi2",
+     .run = expand_avx512vbmi2,
+     .thin_words = thin_words_avx512vbmi2,
+     .thin_int8 = thin_int8_avx512vbmi2,
+     .thin_int16 = thin_int16_avx512vbmi2,
+     .break_even = {0.65, 0.7, 0.65}},
+    {.name = "avx2",
+     .run = expand_avx2,
+     .thin_words = thin_words_avx2,
+     .break_even = {0.0, 0.0, 0.5}},
 #endif
-    {"scalar", expand_scalar, nullptr, {0.0, 0.0, 0.0}},
+    {.name = "scalar", .run = expand_scalar},
 };
 
 bool may_run(const Expander& expander, IsaSet isas) {
 #if defined(__x86_64__)
   if (expander.name == "avx512vbmi2")
-    return isas.has(Isa::kAvx512) && __builtin_cpu_supports("avx512vbmi2");
+    return isas.has(Isa::kAvx512Vnni) && __builtin_cpu_supports("avx512vbmi2");
   if (expander.name == "avx2") return isas.has(Isa::kAvx2);
 #endif
   return expander.name == "scalar" || isas.best() == Isa::kScalar;
+}
+
+// The kernel for one token of this matrix, or null.
+ThinRun thin_of(const Expander& expander, const PackedMatrix& matrix) {
+  const LinearKernel& kernel = *matrix.kernel;
+  if (matrix.packing == Packing::kBf16)
+    return kernel.form == InputForm::kFloats ? expander.thin_words : nullptr;
+  if (kernel.code_shift != 0) return nullptr;
+  if (kernel.form == InputForm::kBytes) return expander.thin_int8;
+  return kernel.form == InputForm::kPlanes ? expander.thin_int16 : nullptr;
 }
 
 // How a matrix would be squeezed; groups 0: it cannot be.
@@ -38,6 +56,7 @@ SqueezedTiles shape_of(const PackedMatrix& matrix) {
       s.element = SqueezedElement::kWords;
       s.groups = 1;
       s.vectors = s.dense_bytes / 64;
+      s.run = kSqueezedRunWords;
       s.raw_bytes = s.dense_bytes % 64;
       return s;
     case Packing::kU4:
@@ -52,6 +71,7 @@ SqueezedTiles shape_of(const PackedMatrix& matrix) {
   s.zero = static_cast<std::uint8_t>(halves ? codes.bias * 17 : codes.bias);
   s.groups = codes.groups;
   s.vectors = codes.code_bytes / 64;
+  s.run = codes.unit_vectors;
   s.raw_bytes = codes.group_bytes - codes.code_bytes;
   return s;
 }
@@ -118,17 +138,20 @@ std::int64_t squeezed_bytes(const SqueezedTiles& s, const std::byte* tile, std::
 
 void squeeze_tile(const SqueezedTiles& s, const std::byte* tile, std::byte* to) {
   const std::int64_t mask_bytes = squeezed_mask_bytes(s.element);
-  for (std::int64_t g = 0; g < s.groups; ++g) {
-    std::byte* values = to + s.vectors * mask_bytes + s.raw_bytes;
-    for (std::int64_t v = 0; v < s.vectors; ++v, tile += 64, to += mask_bytes) {
-      const Masks masks = masks_of(s, tile);
-      std::memcpy(to, masks.bits, static_cast<std::size_t>(mask_bytes));
-      put_values(s, tile, masks, values);
-      values += value_bytes(s, masks);
+  for (std::int64_t g = 0; g < s.groups; ++g, tile += s.raw_bytes) {
+    std::memcpy(to, tile + 64 * s.vectors, static_cast<std::size_t>(s.raw_bytes));
+    to += s.raw_bytes;
+    for (std::int64_t left = s.vectors; left > 0; left -= s.run) {
+      const std::int64_t count = std::min(left, s.run);
+      std::byte* values = to + count * mask_bytes;
+      for (std::int64_t v = 0; v < count; ++v, tile += 64, to += mask_bytes) {
+        const Masks masks = masks_of(s, tile);
+        std::memcpy(to, masks.bits, static_cast<std::size_t>(mask_bytes));
+        put_values(s, tile, masks, values);
+        values += value_bytes(s, masks);
+      }
+      to = values;
     }
-    std::memcpy(to, tile, static_cast<std::size_t>(s.raw_bytes));
-    tile += s.raw_bytes;
-    to = values;
   }
 }
 
@@ -196,8 +219,7 @@ bool squeeze(Runtime& runtime, PackedMatrix& matrix, double most) {
   matrix.squeezed = s;
   const Expander& expander = choose_expander(runtime.isas);
   matrix.expand = expander.run;
-  const bool floats = matrix.packing == Packing::kBf16 && matrix.kernel->form == InputForm::kFloats;
-  matrix.thin = floats ? expander.thin : nullptr;
+  matrix.thin = thin_of(expander, matrix);
   matrix.kernel_name = "squeezed " + matrix.kernel_name;
   matrix.tiles = allocate_tiles(matrix);
   runtime.parallel_shares(matrix.tile_count(), kTileUnit, [&](std::int64_t tile, std::int64_t end) {

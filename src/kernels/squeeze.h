@@ -14,7 +14,7 @@ namespace farthing::kernels {
 struct Expander {
   std::string_view name;
   ExpandRun run = nullptr;
-  ThinRun thin = nullptr;
+  ThinRun thin_words = nullptr, thin_int8 = nullptr, thin_int16 = nullptr;
   double break_even[3] = {};
 };
 const Expander& choose_expander(IsaSet isas);

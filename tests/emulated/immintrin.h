@@ -122,11 +122,12 @@ inline __m512i cvtepu8_epi16(__m256i x) {
   return join<__m512i>(_mm256_cvtepu8_epi16(half<__m128i>(x, 0)),
                        _mm256_cvtepu8_epi16(half<__m128i>(x, 1)));
 }
-// VPEXPANDB and VPEXPANDW: the first elements go where the mask has bits, zeros elsewhere.
+// VPEXPANDB and VPEXPANDW: the first elements go where the mask has bits.
 template <class T>
-__m512i maskz_expand(std::uint64_t mask, __m512i x) {
-  T from[64 / sizeof(T)], to[64 / sizeof(T)] = {};
+__m512i mask_expand(__m512i elsewhere, std::uint64_t mask, __m512i x) {
+  T from[64 / sizeof(T)], to[64 / sizeof(T)];
   __builtin_memcpy(from, &x, sizeof x);
+  __builtin_memcpy(to, &elsewhere, sizeof to);
   for (std::size_t i = 0, n = 0; i < 64 / sizeof(T); ++i)
     if ((mask >> i & 1u) != 0) to[i] = from[n++];
   __builtin_memcpy(&x, to, sizeof x);
@@ -149,10 +150,10 @@ __m512i maskz_expand(std::uint64_t mask, __m512i x) {
 #define _mm512_dpbf16_ps emulated::dpbf16_ps
 #undef _mm512_cvtepu8_epi16
 #define _mm512_cvtepu8_epi16 emulated::cvtepu8_epi16
-#undef _mm512_maskz_expand_epi8
-#define _mm512_maskz_expand_epi8 emulated::maskz_expand<std::uint8_t>
-#undef _mm512_maskz_expand_epi16
-#define _mm512_maskz_expand_epi16 emulated::maskz_expand<std::uint16_t>
+#undef _mm512_mask_expand_epi8
+#define _mm512_mask_expand_epi8 emulated::mask_expand<std::uint8_t>
+#undef _mm512_mask_expand_epi16
+#define _mm512_mask_expand_epi16 emulated::mask_expand<std::uint16_t>
 #define _mm512_cvtepi32_epi16 emulated::cvtepi32_epi16
 #define _mm512_cvtepi32_ps emulated::cvtepi32_ps
 #define _mm512_cvtps_epi32 emulated::cvtps_epi32

@@ -105,6 +105,8 @@ void expand_avx2(const SqueezedTiles& s, const std::byte* from, std::byte* to) {
   expand<Avx2>(s, from, to);
 }
 
-void thin_avx2(const SqueezedTiles& s, const LinearSlice& slice) { run_thin<Avx2>(s, slice); }
+void thin_words_avx2(const SqueezedTiles& s, const LinearSlice& slice) {
+  run_thin<Avx2, 2>(s, slice);
+}
 
 }  // namespace farthing::kernels

@@ -17,28 +17,39 @@ FARTHING_SIMD T mask_at(const std::byte* p) {
   return mask;
 }
 
+// Moves `values` past those of a vector and `to` past the vector.
+template <class V, SqueezedElement E>
+FARTHING_SIMD void expand_vector(const SqueezedTiles& s, const std::byte* masks,
+                                 const std::byte*& values, std::byte*& to) {
+  if constexpr (E == SqueezedElement::kWords) {
+    const auto mask = mask_at<std::uint32_t>(masks);
+    V::expand_words(mask, values, to);
+    values += 2 * __builtin_popcount(mask);
+  } else if constexpr (E == SqueezedElement::kBytes) {
+    const auto mask = mask_at<std::uint64_t>(masks);
+    V::expand(mask, values, to, s.zero);
+    values += __builtin_popcountll(mask);
+  } else {
+    const auto low = mask_at<std::uint64_t>(masks), high = mask_at<std::uint64_t>(masks + 8);
+    const std::byte* high_values = values + (__builtin_popcountll(low) + 1) / 2;
+    V::expand_halves(low, values, high, high_values, to, s.zero);
+    values = high_values + (__builtin_popcountll(high) + 1) / 2;
+  }
+  to += 64;
+}
+
 template <class V, SqueezedElement E>
 inline void expand_tile(const SqueezedTiles& s, const std::byte* from, std::byte* to) {
   constexpr std::int64_t kMask = squeezed_mask_bytes(E);
   for (std::int64_t g = 0; g < s.groups; ++g) {
-    const std::byte* masks = from;
-    const std::byte* raw = masks + s.vectors * kMask;
+    const std::byte* raw = from;
     const std::byte* values = raw + s.raw_bytes;
-    for (std::int64_t v = 0; v < s.vectors; ++v, masks += kMask, to += 64) {
-      if constexpr (E == SqueezedElement::kWords) {
-        const auto mask = mask_at<std::uint32_t>(masks);
-        V::expand_words(mask, values, to);
-        values += 2 * __builtin_popcount(mask);
-      } else if constexpr (E == SqueezedElement::kBytes) {
-        const auto mask = mask_at<std::uint64_t>(masks);
-        V::expand(mask, values, to, s.zero);
-        values += __builtin_popcountll(mask);
-      } else {
-        const auto low = mask_at<std::uint64_t>(masks), high = mask_at<std::uint64_t>(masks + 8);
-        const std::byte* high_values = values + (__builtin_popcountll(low) + 1) / 2;
-        V::expand_halves(low, values, high, high_values, to, s.zero);
-        values = high_values + (__builtin_popcountll(high) + 1) / 2;
-      }
+    for (std::int64_t left = s.vectors; left > 0; left -= s.run) {
+      const std::int64_t count = left < s.run ? left : s.run;
+      const std::byte* masks = values;
+      values += count * kMask;
+      for (std::int64_t v = 0; v < count; ++v)
+        expand_vector<V, E>(s, masks + v * kMask, values, to);
     }
     __builtin_memcpy(to, raw, static_cast<std::size_t>(s.raw_bytes));
     to += s.raw_bytes;

@@ -10,40 +10,68 @@
 namespace farthing::kernels {
 namespace {  // internal linkage: see linear_store.h
 
-inline constexpr int kSqueezedAhead = 1024;  // bytes that are on their way from memory
+inline constexpr int kSqueezedAhead = 6144;  // bytes that are on their way from memory
 
-template <class V>
+// R tiles at once: each sum is a chain of dependent additions, and R of them hide their latency.
+// Past the last tile that one again, whose sums nobody stores.
+template <int R>
+FARTHING_SIMD void thin_tiles(const LinearSlice& slice, std::int64_t tile,
+                              const std::byte* (&tiles)[R]) {
+  for (int r = 0; r < R; ++r)
+    tiles[r] = slice.tiles +
+               (tile + r < slice.end_tile ? tile + r : slice.end_tile - 1) * slice.tile_bytes;
+}
+template <class S, int R>
+FARTHING_SIMD void store_thin(const LinearSlice& slice, std::int64_t tile, const float* sums) {
+  for (int r = 0; r < R && tile + r < slice.end_tile; ++r)
+    store_tile<S>(slice, tile + r, 0, sums + r * kTileRows);
+}
+
+template <class V, int R>
 inline void run_thin(const SqueezedTiles& s, const LinearSlice& slice) {
   using S = typename V::Float;
-  for (std::int64_t tile = slice.first_tile; tile < slice.end_tile; ++tile) {
-    const std::byte* masks = slice.tiles + tile * slice.tile_bytes;
-    const std::byte* last = masks + 4 * s.vectors;  // of an odd number of inputs, dense
-    const std::byte* values = last + s.raw_bytes;
-    alignas(64) float sums[kTileRows];
-    S::store(sums, S::zero());
-    for (std::int64_t k = 0; k < slice.in; k += float_tiles::kBlockInputs) {
+  using F = typename S::F;
+  for (std::int64_t tile = slice.first_tile; tile < slice.end_tile; tile += R) {
+    const std::byte *last[R], *values[R];
+    thin_tiles<R>(slice, tile, last);  // of an odd number of inputs, dense
+    for (int r = 0; r < R; ++r) values[r] = last[r] + s.raw_bytes;
+    alignas(64) float sums[R * kTileRows] = {};
+    std::int64_t vectors = s.vectors;
+    for (std::int64_t k = 0; k < slice.in; k += float_tiles::kBlockInputs, vectors -= s.run) {
       const std::int64_t left = slice.in - k;
       const std::int64_t count =
           left < float_tiles::kBlockInputs ? left : float_tiles::kBlockInputs;
-      auto sum = S::zero();
+      const std::byte* masks[R];
+      F sum[R], two[2];
+      FARTHING_UNROLL
+      for (int r = 0; r < R; ++r) {
+        masks[r] = values[r];
+        values[r] += 4 * (vectors < s.run ? vectors : s.run);
+        sum[r] = S::zero();
+      }
       const float* x = slice.x + k;
-      for (std::int64_t i = 0; i + 2 <= count; i += 2, masks += 4) {
-        const auto mask = mask_at<std::uint32_t>(masks);
-        typename S::F two[2];
-        V::words(mask, values, two);
-        values += 2 * __builtin_popcount(mask);
-        S::prefetch(values + kSqueezedAhead);
-        sum = S::fma(two[0], S::set(x[i]), sum);
-        sum = S::fma(two[1], S::set(x[i + 1]), sum);
+      for (std::int64_t i = 0; i + 2 <= count; i += 2) {
+        FARTHING_UNROLL
+        for (int r = 0; r < R; ++r) {
+          const auto mask = mask_at<std::uint32_t>(masks[r] + 2 * i);
+          V::words(mask, values[r], two);
+          values[r] += 2 * __builtin_popcount(mask);
+          S::prefetch(values[r] + kSqueezedAhead / R);
+          sum[r] = S::fma(two[1], S::set(x[i + 1]), S::fma(two[0], S::set(x[i]), sum[r]));
+        }
       }
-      if (count % 2 != 0) {  // alone in the raw bytes, or beside zeros that fill up a vector
-        typename S::F two[2];
-        if (s.raw_bytes == 0) V::words(mask_at<std::uint32_t>(masks), values, two);
-        sum = S::fma(s.raw_bytes == 0 ? two[0] : S::load_bf16(last), S::set(x[count - 1]), sum);
+      FARTHING_UNROLL
+      for (int r = 0; r < R; ++r) {
+        if (count % 2 != 0) {  // alone in the raw bytes, or beside zeros that fill up a vector
+          if (s.raw_bytes == 0)
+            V::words(mask_at<std::uint32_t>(masks[r] + 2 * count - 2), values[r], two);
+          sum[r] = S::fma(s.raw_bytes == 0 ? two[0] : S::load_bf16(last[r]), S::set(x[count - 1]),
+                          sum[r]);
+        }
+        S::store(sums + r * kTileRows, S::add(S::load(sums + r * kTileRows), sum[r]));
       }
-      S::store(sums, S::add(S::load(sums), sum));
     }
-    store_tile<S>(slice, tile, 0, sums);
+    store_thin<S, R>(slice, tile, sums);
   }
 }
 
