@@ -66,6 +66,15 @@ def main() -> None:
          "c": ("I8", [0, 4], b""), "d": ("F16", [], bytes(2)), "e": ("I64", [2], bytes(16)),
          "f": ("F8_E4M3", [2, 1, 1], bytes(2)), "g": ("F4", [2], bytes(1))}, {"format": "pt"}))
     put("safetensors", "no_metadata", safetensors({"w": ("U8", [3], b"abc")}, None))
+    put("bitmask", "floats", safetensors({
+        "w.shape": ("I64", [2], struct.pack("<2q", 2, 11)),
+        "w.bitmask": ("U8", [2, 2], bytes([0b10000001, 0b100, 0b1000, 0])),
+        "w.compressed": ("BF16", [4], bytes(range(1, 9)))}))
+    put("bitmask", "codes", safetensors({  # rows of 12 codes of 4 bits, 3 and 2 of them kept
+        "v.weight_bitmask": ("U8", [2, 2], bytes([0b10000001, 0b100, 0b1000, 0b1])),
+        "v.weight_nonzeros": ("U8", [3], bytes([0x21, 0x03, 0x54]))}))
+    put("bitmask", "parts", safetensors({"w.bitmask": ("U8", [1, 1], b"\1"),
+                                         "v.weight_nonzeros": ("U8", [1], b"\1")}))
     put("safetensors", "lfs", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
 
     u32 = lambda value: struct.pack("<I", value)

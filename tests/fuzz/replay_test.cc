@@ -12,10 +12,10 @@
 #include <vector>
 
 // fuzz/fuzz_NAME.cc is compiled with its entry point called run_fuzz_NAME (tests/CMakeLists.txt).
-#define FARTHING_FUZZ_TARGETS(T)                                                               \
-  T(chat_template)                                                                             \
-  T(config) T(gguf) T(gguf_vocabulary) T(json) T(quantization_config) T(recipe) T(safetensors) \
-      T(shard_index) T(tokenizer_json) T(tokenizer_model) T(vocab_files)
+#define FARTHING_FUZZ_TARGETS(T)                                                                 \
+  T(bitmask)                                                                                     \
+  T(chat_template) T(config) T(gguf) T(gguf_vocabulary) T(json) T(quantization_config) T(recipe) \
+      T(safetensors) T(shard_index) T(tokenizer_json) T(tokenizer_model) T(vocab_files)
 #define DECLARE(name) extern "C" int run_fuzz_##name(const std::uint8_t* data, std::size_t size);
 FARTHING_FUZZ_TARGETS(DECLARE)
 #undef DECLARE
