@@ -91,12 +91,9 @@ void Accumulator::add(Runtime& runtime, MatrixView<const float> x,
   if ((wanted_ & (kHessian | kDrift)) == 0) return;
   for (std::int64_t first = 0; first < x.rows; first += kPiece) {
     const auto piece = x.rows_from(first, std::min(kPiece, x.rows - first));
-    const auto turned = turned_.resize(inputs_, piece.rows);
-    if ((wanted_ & kHessian) != 0) {
-      kernels::transpose(runtime, piece, turned);
-      kernels::add_product(runtime, turned, piece, hessian_.view(), 1.0f,
-                           kernels::Triangle::kUpper);
-    }
+    if ((wanted_ & kHessian) != 0)
+      kernels::add_turned_product(runtime, piece, piece, hessian_.view(), 1.0f,
+                                  kernels::Triangle::kUpper);
     if ((wanted_ & kDrift) == 0) continue;
     const auto difference = difference_.resize(piece.rows, inputs_);
     for (std::int64_t t = 0; t < piece.rows; ++t) {
@@ -105,8 +102,7 @@ void Accumulator::add(Runtime& runtime, MatrixView<const float> x,
       float* to = difference.row_data(t);
       for (std::int64_t j = 0; j < inputs_; ++j) to[j] = was[j] - is[j];
     }
-    kernels::transpose(runtime, difference, turned);
-    kernels::add_product(runtime, turned, piece, drift_.view());
+    kernels::add_turned_product(runtime, difference, piece, drift_.view());
   }
 }
 

@@ -66,7 +66,7 @@ class Accumulator {
   std::vector<double> magnitude_, square_;
   std::vector<float> least_, most_, later_peak_;
   Matrix<float> hessian_, drift_;  // upper triangle; whole
-  Matrix<float> turned_, difference_;
+  Matrix<float> difference_;
   std::int64_t stride_;  // of the sample's tokens; odd, so that all positions of windows occur
   std::vector<float> sample_;
   std::vector<bool> sample_is_first_;

@@ -74,12 +74,10 @@ void Adapters::take_gradients(Runtime& runtime) {
     const auto dw = std::as_const(adapter->matrix->gradient).view();
     const auto down = std::as_const(adapter->down.value).view();
     const auto up = std::as_const(adapter->up.value).view();
-    auto turned = turned_.resize(down.cols, down.rows);
+    const auto turned = turned_.resize(down.cols, down.rows);
     kernels::transpose(runtime, down, turned);
     kernels::add_product(runtime, dw, turned, adapter->up.gradient.view());
-    turned = turned_.resize(up.cols, up.rows);
-    kernels::transpose(runtime, up, turned);
-    kernels::add_product(runtime, turned, dw, adapter->down.gradient.view());
+    kernels::add_turned_product(runtime, up, dw, adapter->down.gradient.view());
   }
 }
 

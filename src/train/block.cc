@@ -14,13 +14,14 @@ using model::HeadNorm;
 using model::PositionKind;
 using model::Slot;
 
-void copy(MatrixView<const float> from, MatrixView<float> to) {
-  for (std::int64_t r = 0; r < from.rows; ++r)
-    std::copy_n(from.row_data(r), from.cols, to.row_data(r));
+void copy(Runtime& runtime, MatrixView<const float> from, MatrixView<float> to) {
+  runtime.parallel(from.rows, 64, [&](std::int64_t begin, std::int64_t end) {
+    for (; begin < end; ++begin) std::copy_n(from.row_data(begin), from.cols, to.row_data(begin));
+  });
 }
 
 void negate_sines(MatrixView<const float> table, MatrixView<float> back) {
-  copy(table, back);
+  std::copy_n(table.data, table.rows * table.cols, back.data);
   const std::int64_t half = table.cols / 2;
   for (std::int64_t r = 0; r < back.rows; ++r)
     for (std::int64_t j = half; j < back.cols; ++j) back.row_data(r)[j] = -back.row_data(r)[j];
@@ -67,20 +68,21 @@ BlockOperator::BlockOperator(Runtime& runtime, const model::ModelConfig& config)
 
 void BlockOperator::forward(const BlockWeights& w, int layer, const SequenceBatch& batch,
                             MatrixView<const float> x, MatrixView<float> y) {
-  if (y.data != x.data) copy(x, y);
+  if (y.data != x.data) copy(runtime_, x, y);
   if (config_.block.parallel) return run_parallel(w, layer, batch, y);
-  run_branch(w.attention_norm, w.post_attention_norm, first_, y,
+  run_branch(w.attention_norm, w.post_attention_norm, kept_->first, y,
              [&](auto in, auto out) { attention(w, layer, batch, in, out); });
-  run_branch(w.mlp_norm, w.post_mlp_norm, second_, y, [&](auto in, auto out) { mlp(w, in, out); });
+  run_branch(w.mlp_norm, w.post_mlp_norm, kept_->second, y,
+             [&](auto in, auto out) { mlp(w, in, out); });
 }
 
 void BlockOperator::backward(const BlockWeights& w, int layer, const SequenceBatch& batch,
                              MatrixView<float> dy) {
   if (config_.block.parallel) return run_parallel_gradient(w, layer, batch, dy);
-  run_branch_gradient(w.mlp_norm, w.post_mlp_norm, second_, dy,
+  run_branch_gradient(w.mlp_norm, w.post_mlp_norm, kept_->second, dy,
                       [&](auto in, auto dout, auto din) { mlp_gradient(w, in, dout, din); });
   run_branch_gradient(
-      w.attention_norm, w.post_attention_norm, first_, dy,
+      w.attention_norm, w.post_attention_norm, kept_->first, dy,
       [&](auto in, auto dout, auto din) { attention_gradient(w, layer, batch, in, dout, din); });
 }
 
@@ -93,7 +95,7 @@ MatrixView<const float> BlockOperator::read(const NormWeights& norm, Branch& bra
 void BlockOperator::run_branch(const NormWeights& norm, const NormWeights& post, Branch& branch,
                                MatrixView<float> x, Function f) {
   const model::BlockRules& rules = config_.block;
-  copy(x, branch.x.resize(x.rows, x.cols));
+  copy(runtime_, x, branch.x.resize(x.rows, x.cols));
   if (norm.present && !rules.norm_after_add)
     norms_.forward(runtime_, work_, norm, x, branch.normed.resize(x.rows, x.cols));
   MatrixView<float> added = branch.out.resize(x.rows, x.cols);
@@ -103,17 +105,17 @@ void BlockOperator::run_branch(const NormWeights& norm, const NormWeights& post,
     norms_.forward(runtime_, work_, post, added, behind);
     added = behind;
   }
-  if (rules.residual_from_norm && norm.present) copy(read(norm, branch), x);
+  if (rules.residual_from_norm && norm.present) copy(runtime_, read(norm, branch), x);
   kernels::add_to(runtime_, added, static_cast<float>(config_.residual_scale), x);
   if (!rules.norm_after_add) return;
-  copy(x, branch.sum.resize(x.rows, x.cols));
+  copy(runtime_, x, branch.sum.resize(x.rows, x.cols));
   norms_.forward(runtime_, work_, norm, x, x);
 }
 
 MatrixView<const float> BlockOperator::out_gradient(const NormWeights& post, Branch& branch,
                                                     MatrixView<const float> dy) {
   const auto dout = out_gradient_.resize(dy.rows, dy.cols);
-  copy(dy, dout);
+  copy(runtime_, dy, dout);
   if (config_.residual_scale != 1)
     kernels::scale_by(runtime_, static_cast<float>(config_.residual_scale), dout);
   if (post.present) norms_.backward(runtime_, work_, post, std::as_const(branch.out).view(), dout);
@@ -142,36 +144,37 @@ void BlockOperator::run_branch_gradient(const NormWeights& norm, const NormWeigh
 void BlockOperator::run_parallel(const BlockWeights& w, int layer, const SequenceBatch& batch,
                                  MatrixView<float> x) {
   const auto residual = static_cast<float>(config_.residual_scale);
-  copy(x, first_.x.resize(x.rows, x.cols));
-  copy(x, second_.x.resize(x.rows, x.cols));
+  copy(runtime_, x, kept_->first.x.resize(x.rows, x.cols));
+  copy(runtime_, x, kept_->second.x.resize(x.rows, x.cols));
   if (w.attention_norm.present)
-    norms_.forward(runtime_, work_, w.attention_norm, x, first_.normed.resize(x.rows, x.cols));
+    norms_.forward(runtime_, work_, w.attention_norm, x,
+                   kept_->first.normed.resize(x.rows, x.cols));
   if (w.mlp_norm.present)
-    norms_.forward(runtime_, work_, w.mlp_norm, x, second_.normed.resize(x.rows, x.cols));
-  const auto read_first = read(w.attention_norm, first_);
-  MatrixView<float> added = first_.out.resize(x.rows, x.cols);
+    norms_.forward(runtime_, work_, w.mlp_norm, x, kept_->second.normed.resize(x.rows, x.cols));
+  const auto read_first = read(w.attention_norm, kept_->first);
+  MatrixView<float> added = kept_->first.out.resize(x.rows, x.cols);
   attention(w, layer, batch, read_first, added);
   if (w.post_attention_norm.present) {
     const auto behind = added_.resize(x.rows, x.cols);
     norms_.forward(runtime_, work_, w.post_attention_norm, added, behind);
     added = behind;
   }
-  const auto other = second_.out.resize(x.rows, x.cols);
-  mlp(w, w.mlp_norm.present ? read(w.mlp_norm, second_) : read_first, other);
+  const auto other = kept_->second.out.resize(x.rows, x.cols);
+  mlp(w, w.mlp_norm.present ? read(w.mlp_norm, kept_->second) : read_first, other);
   kernels::add_to(runtime_, added, residual, x);
   kernels::add_to(runtime_, other, residual, x);
 }
 
 void BlockOperator::run_parallel_gradient(const BlockWeights& w, int layer,
                                           const SequenceBatch& batch, MatrixView<float> dy) {
-  const auto x = std::as_const(first_.x).view();
-  const auto read_first = read(w.attention_norm, first_);
+  const auto x = std::as_const(kept_->first.x).view();
+  const auto read_first = read(w.attention_norm, kept_->first);
   const auto first = in_gradient_.resize(dy.rows, dy.cols);
   const auto second = second_in_gradient_.resize(dy.rows, dy.cols);
-  attention_gradient(w, layer, batch, read_first, out_gradient(w.post_attention_norm, first_, dy),
-                     first);
-  mlp_gradient(w, w.mlp_norm.present ? read(w.mlp_norm, second_) : read_first,
-               out_gradient({}, second_, dy), second);
+  attention_gradient(w, layer, batch, read_first,
+                     out_gradient(w.post_attention_norm, kept_->first, dy), first);
+  mlp_gradient(w, w.mlp_norm.present ? read(w.mlp_norm, kept_->second) : read_first,
+               out_gradient({}, kept_->second, dy), second);
   if (w.mlp_norm.present)
     norms_.backward(runtime_, work_, w.mlp_norm, x, second);
   else

@@ -36,10 +36,28 @@ class Positions {
 
 class BlockOperator {
  public:
+  // What a branch of the residual stream, attention or MLP, keeps for its gradient.
+  struct Branch {
+    Matrix<float> x, normed;  // what came in, its norm
+    Matrix<float> out;        // what the branch gave
+    Matrix<float> sum;        // x + branch, where a norm stands behind the addition
+  };
+  // What forward() leaves for backward().
+  struct Activations {
+    Branch first, second;
+    Matrix<float> raw_qkv, qkv, attended;  // before head norms; as attention reads it
+    Matrix<float> wide, inner;
+  };
   BlockOperator(Runtime& runtime, const model::ModelConfig& config);
 
-  // y := block(x), (rows, hidden) both; y may be x. Keeps what backward() needs, until the next
-  // call.
+  BlockOperator(const BlockOperator&) = delete;
+  BlockOperator& operator=(const BlockOperator&) = delete;
+
+  // Where the next calls leave and find them; until then in a place of its own, which the next
+  // forward() overwrites.
+  void use(Activations& activations) { kept_ = &activations; }
+
+  // y := block(x), (rows, hidden) both; y may be x.
   void forward(const BlockWeights& weights, int layer, const SequenceBatch& batch,
                MatrixView<const float> x, MatrixView<float> y);
   // After forward() of the same: dy becomes dx in place, gradients are added to the weights'.
@@ -50,12 +68,6 @@ class BlockOperator {
   using Function = FunctionRef<void(MatrixView<const float> in, MatrixView<float> out)>;
   using Gradient = FunctionRef<void(MatrixView<const float> in, MatrixView<const float> dout,
                                     MatrixView<float> din)>;
-  // What a branch of the residual stream, attention or MLP, keeps for its gradient.
-  struct Branch {
-    Matrix<float> x, normed;  // what came in, its norm
-    Matrix<float> out;        // what the branch gave
-    Matrix<float> sum;        // x + branch, where a norm stands behind the addition
-  };
   void attention(const BlockWeights&, int layer, const SequenceBatch&, MatrixView<const float> in,
                  MatrixView<float> out);
   void attention_gradient(const BlockWeights&, int layer, const SequenceBatch&,
@@ -87,9 +99,8 @@ class BlockOperator {
   NormOperator norms_;
   std::vector<float> slopes_;
   Workspace work_;
-  Branch first_, second_;
-  Matrix<float> raw_qkv_, qkv_, attended_;  // before head norms; as attention reads it
-  Matrix<float> wide_, inner_;
+  Activations own_;
+  Activations* kept_ = &own_;
   Matrix<float> added_;  // a branch's output behind its norm
   Matrix<float> out_gradient_, in_gradient_, second_in_gradient_;
   Matrix<float> wide_gradient_, inner_gradient_, qkv_gradient_, attended_gradient_;

@@ -44,10 +44,10 @@ kernels::CausalAttention BlockOperator::rules(int layer) const {
 void BlockOperator::attention(const BlockWeights& w, int layer, const SequenceBatch& batch,
                               MatrixView<const float> in, MatrixView<float> out) {
   const model::ModelConfig& c = config_;
-  const auto qkv = qkv_.resize(in.rows, c.q_width() + 2 * c.kv_width());
+  const auto qkv = kept_->qkv.resize(in.rows, c.q_width() + 2 * c.kv_width());
   linear(runtime_, work_, w.qkv, in, qkv);
   if (c.block.head_norm != HeadNorm::kNone) {
-    const auto raw = raw_qkv_.resize(qkv.rows, qkv.cols);
+    const auto raw = kept_->raw_qkv.resize(qkv.rows, qkv.cols);
     std::copy_n(qkv.data, qkv.rows * qkv.cols, raw.data);
     const bool whole = c.block.head_norm == HeadNorm::kWholeProjection;
     norms_.forward_heads(runtime_, work_, w.q_norm, whole ? c.q_width() : c.head_dim,
@@ -56,7 +56,7 @@ void BlockOperator::attention(const BlockWeights& w, int layer, const SequenceBa
                          qkv.cols_from(c.q_width(), c.kv_width()));
   }
   rotate(layer, batch, qkv, false);
-  const auto attended = attended_.resize(in.rows, c.q_width());
+  const auto attended = kept_->attended.resize(in.rows, c.q_width());
   kernels::attend_causally(runtime_, rules(layer), batch.sequences, qkv, attended);
   linear(runtime_, work_, w.o, attended, out);
 }
@@ -65,14 +65,14 @@ void BlockOperator::attention_gradient(const BlockWeights& w, int layer, const S
                                        MatrixView<const float> in, MatrixView<const float> dout,
                                        MatrixView<float> din) {
   const model::ModelConfig& c = config_;
-  const auto qkv = std::as_const(qkv_).view();
+  const auto qkv = std::as_const(kept_->qkv).view();
   const auto dattended = attended_gradient_.resize(in.rows, c.q_width());
-  linear_gradient(runtime_, work_, w.o, std::as_const(attended_).view(), dout, dattended);
+  linear_gradient(runtime_, w.o, std::as_const(kept_->attended).view(), dout, dattended);
   const auto dqkv = qkv_gradient_.resize(qkv.rows, qkv.cols);
   kernels::attend_causally_gradient(runtime_, rules(layer), batch.sequences, qkv, dattended, dqkv);
   rotate(layer, batch, dqkv, true);
   if (c.block.head_norm != HeadNorm::kNone) {
-    const auto raw = std::as_const(raw_qkv_).view();
+    const auto raw = std::as_const(kept_->raw_qkv).view();
     const bool whole = c.block.head_norm == HeadNorm::kWholeProjection;
     norms_.backward_heads(runtime_, work_, w.q_norm, whole ? c.q_width() : c.head_dim,
                           raw.cols_from(0, c.q_width()), dqkv.cols_from(0, c.q_width()));
@@ -80,13 +80,13 @@ void BlockOperator::attention_gradient(const BlockWeights& w, int layer, const S
                           raw.cols_from(c.q_width(), c.kv_width()),
                           dqkv.cols_from(c.q_width(), c.kv_width()));
   }
-  linear_gradient(runtime_, work_, w.qkv, in, dqkv, din);
+  linear_gradient(runtime_, w.qkv, in, dqkv, din);
 }
 
 void BlockOperator::mlp(const BlockWeights& w, MatrixView<const float> in, MatrixView<float> out) {
-  const auto wide = wide_.resize(in.rows, w.gate_up.out());
+  const auto wide = kept_->wide.resize(in.rows, w.gate_up.out());
   linear(runtime_, work_, w.gate_up, in, wide);
-  const auto inner = inner_.resize(in.rows, config_.block.gated ? wide.cols / 2 : wide.cols);
+  const auto inner = kept_->inner.resize(in.rows, config_.block.gated ? wide.cols / 2 : wide.cols);
   if (config_.block.gated)
     kernels::activate_gated(runtime_, config_.activation, wide, inner);
   else
@@ -96,15 +96,15 @@ void BlockOperator::mlp(const BlockWeights& w, MatrixView<const float> in, Matri
 
 void BlockOperator::mlp_gradient(const BlockWeights& w, MatrixView<const float> in,
                                  MatrixView<const float> dout, MatrixView<float> din) {
-  const auto wide = std::as_const(wide_).view(), inner = std::as_const(inner_).view();
+  const auto wide = std::as_const(kept_->wide).view(), inner = std::as_const(kept_->inner).view();
   const auto dinner = inner_gradient_.resize(inner.rows, inner.cols);
-  linear_gradient(runtime_, work_, w.down, inner, dout, dinner);
+  linear_gradient(runtime_, w.down, inner, dout, dinner);
   const auto dwide = wide_gradient_.resize(wide.rows, wide.cols);
   if (config_.block.gated)
     kernels::activate_gated_gradient(runtime_, config_.activation, wide, dinner, dwide);
   else
     kernels::activate_gradient(runtime_, config_.activation, wide, dinner, dwide);
-  linear_gradient(runtime_, work_, w.gate_up, in, dwide, din);
+  linear_gradient(runtime_, w.gate_up, in, dwide, din);
 }
 
 }  // namespace farthing::train

@@ -104,7 +104,7 @@ void Decoder::embed_gradient(const TrainingBatch& batch, MatrixView<float> dhidd
   MatrixView<float> dembedded = dhidden;
   if (!ends_.project_in.parts.empty()) {
     dembedded = scratch_.resize(dhidden.rows, config_.embedding_dim);
-    linear_gradient(runtime_, work_, ends_.project_in, std::as_const(embedded_).view(), dhidden,
+    linear_gradient(runtime_, ends_.project_in, std::as_const(embedded_).view(), dhidden,
                     dembedded);
   }
   if (!ends_.embedding->trains()) return;
@@ -118,6 +118,7 @@ void Decoder::run_blocks(const TrainingBatch& batch) {
   embed(batch, states_[0].resize(rows, config_.hidden));
   for (int layer = 0; layer < config_.layers; ++layer) {
     const auto l = static_cast<std::size_t>(layer);
+    if (!kept_.empty()) block_.use(kept_[l]);
     block_.forward(blocks_[l], layer, rows_, std::as_const(states_[l]).view(),
                    states_[l + 1].resize(rows, config_.hidden));
   }
@@ -144,8 +145,6 @@ BatchLoss Decoder::head(const TrainingBatch& batch, Objective& objective, bool t
   const auto din = projects ? projected_gradient_.resize(in.rows, in.cols) : dnormed;
   const auto scale = static_cast<float>(config_.logit_scale);
   const auto cap = static_cast<float>(config_.final_soft_cap);
-  const auto clear = [](MatrixView<float> m) { std::fill_n(m.data, m.rows * m.cols, 0.0f); };
-  if (train) clear(din);
 
   BatchLoss sum;
   const std::int64_t slab = logit_rows(config_.vocab);
@@ -153,8 +152,7 @@ BatchLoss Decoder::head(const TrainingBatch& batch, Objective& objective, bool t
     const std::int64_t count = std::min(slab, x.rows - first);
     const auto rows = in.rows_from(first, count);
     const auto logits = logits_.resize(count, w.rows);
-    clear(logits);
-    kernels::add_product(runtime_, rows, turned, logits);
+    kernels::set_product(runtime_, rows, turned, logits);
     if (scale != 1) kernels::scale_by(runtime_, scale, logits);
     Matrix<float> capped;
     if (cap > 0) {
@@ -170,13 +168,12 @@ BatchLoss Decoder::head(const TrainingBatch& batch, Objective& objective, bool t
         logits.data[i] *= 1 - share * share;
       }
     if (scale != 1) kernels::scale_by(runtime_, scale, logits);
-    kernels::add_product(runtime_, logits, w, din.rows_from(first, count));
-    weight_gradient(runtime_, work_, *ends_.head, rows, logits);
+    kernels::set_product(runtime_, logits, w, din.rows_from(first, count));
+    weight_gradient(runtime_, *ends_.head, rows, logits);
   }
   for (double* part : {&sum.total, &sum.divergence, &sum.labels}) *part *= batch.row_weight;
   if (!train) return sum;
-  if (projects)
-    linear_gradient(runtime_, work_, ends_.project_out, normed, std::as_const(din), dnormed);
+  if (projects) linear_gradient(runtime_, ends_.project_out, normed, std::as_const(din), dnormed);
   if (ends_.final_norm.present) norms_.backward(runtime_, work_, ends_.final_norm, x, dnormed);
   return sum;
 }
@@ -197,7 +194,9 @@ BatchLoss Decoder::accumulate(const TrainingBatch& batch, Objective& objective) 
   for (int layer = static_cast<int>(config_.layers) - 1; layer >= 0; --layer) {
     const auto l = static_cast<std::size_t>(layer);
     loss.hidden += objective.hidden(batch, layer, std::as_const(states_[l + 1]).view(), dy);
-    if (layer + 1 < config_.layers)  // of the last one everything is still there
+    if (!kept_.empty())
+      block_.use(kept_[l]);
+    else if (layer + 1 < config_.layers)  // of the last one everything is still there
       block_.forward(blocks_[l], layer, rows_, std::as_const(states_[l]).view(),
                      scratch_.resize(rows, config_.hidden));
     block_.backward(blocks_[l], layer, rows_, dy);

@@ -67,6 +67,9 @@ class Decoder {
   // token or position that the model does not have, and for a loss that is not a number (says in
   // which layer numbers first went wrong).
   BatchLoss accumulate(const TrainingBatch& batch, Objective& objective);
+  // Keeps what is inside of every block until its gradient is due, instead of computing it again:
+  // more memory and less time, the same bits.
+  void keep_activations() { kept_.resize(blocks_.size()); }
   // The loss alone.
   BatchLoss evaluate(const TrainingBatch& batch, Objective& objective);
 
@@ -86,6 +89,7 @@ class Decoder {
   Positions positions_;
   NormOperator norms_;
   BlockOperator block_;
+  std::vector<BlockOperator::Activations> kept_;  // of each block, or empty
   Workspace work_;
   SequenceBatch rows_;
   std::vector<Matrix<float>>

@@ -186,7 +186,7 @@ class Distiller {
                                options_.train.steps, options_.batch));
   }
 
-  void check_memory(const Decoder& decoder) {
+  void check_memory(Decoder& decoder) {
     const std::uint64_t limit =
         options_.memory_limit != 0 ? options_.memory_limit : machine_limits().memory_bytes;
     report_.parameters = decoder.parameters().count();
@@ -197,9 +197,16 @@ class Distiller {
     if (needs_teacher())
       for (const io::TensorInfo& tensor : teacher_.checkpoint->tensors())
         report_.memory_bytes += tensor.bytes.size();
-    progress_.note(fmt::format("needs {} of memory (limit {}) for {} parameters",
-                               human_bytes(report_.memory_bytes), human_bytes(limit),
-                               report_.parameters));
+    const std::uint64_t kept = kept_need(decoder.config(), options_.data.length);
+    const bool keep = report_.memory_bytes + kept <= limit / 2;  // leaves room for other programs
+    if (keep) {
+      decoder.keep_activations();
+      report_.memory_bytes += kept;
+    }
+    progress_.note(
+        fmt::format("needs {} of memory (limit {}) for {} parameters{}",
+                    human_bytes(report_.memory_bytes), human_bytes(limit), report_.parameters,
+                    keep ? "" : "; computes blocks twice, for want of memory to keep them"));
     if (report_.memory_bytes > limit)
       out_of_resources(
           "training this student needs {} of memory, the limit is {}; train less of it (--train "

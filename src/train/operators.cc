@@ -16,15 +16,9 @@ std::span<float> gradient_of(Parameter& vector) {
   return {vector.gradient.view().data, static_cast<std::size_t>(vector.size())};
 }
 
-// Every row of y becomes the bias, or zero.
-void start_rows(Runtime& runtime, const Parameter* bias, MatrixView<float> y) {
+void start_rows(Runtime& runtime, MatrixView<const float> bias, MatrixView<float> y) {
   runtime.parallel(y.rows, 64, [&](std::int64_t begin, std::int64_t end) {
-    for (; begin < end; ++begin) {
-      if (bias == nullptr)
-        std::fill_n(y.row_data(begin), y.cols, 0.0f);
-      else
-        std::copy_n(bias->value.view().data, y.cols, y.row_data(begin));
-    }
+    for (; begin < end; ++begin) std::copy_n(bias.data, y.cols, y.row_data(begin));
   });
 }
 
@@ -38,30 +32,33 @@ void linear(Runtime& runtime, Workspace& work, const LinearWeights& weights,
     const auto to = y.cols_from(first, w.rows);
     const auto turned = work.turned.resize(w.cols, w.rows);
     kernels::transpose(runtime, w, turned);
-    start_rows(runtime, part.bias, to);
-    kernels::add_product(runtime, x, turned, to);
+    if (part.bias == nullptr) {
+      kernels::set_product(runtime, x, turned, to);
+    } else {
+      start_rows(runtime, part.bias->value.view(), to);
+      kernels::add_product(runtime, x, turned, to);
+    }
     first += w.rows;
   }
 }
 
-void weight_gradient(Runtime& runtime, Workspace& work, Parameter& weight,
-                     MatrixView<const float> x, MatrixView<const float> dy) {
+void weight_gradient(Runtime& runtime, Parameter& weight, MatrixView<const float> x,
+                     MatrixView<const float> dy) {
   if (!weight.trains()) return;
-  const auto turned = work.turned_rows.resize(dy.cols, dy.rows);
-  kernels::transpose(runtime, dy, turned);
-  kernels::add_product(runtime, turned, x, weight.gradient.view());
+  kernels::add_turned_product(runtime, dy, x, weight.gradient.view());
 }
 
-void linear_gradient(Runtime& runtime, Workspace& work, const LinearWeights& weights,
-                     MatrixView<const float> x, MatrixView<const float> dy, MatrixView<float> dx,
-                     bool add) {
-  if (!add) start_rows(runtime, nullptr, dx);
+void linear_gradient(Runtime& runtime, const LinearWeights& weights, MatrixView<const float> x,
+                     MatrixView<const float> dy, MatrixView<float> dx, bool add) {
   std::int64_t first = 0;
   for (const LinearWeights::Part& part : weights.parts) {
     const auto w = std::as_const(part.weight->value).view();
     const auto own = dy.cols_from(first, w.rows);
-    kernels::add_product(runtime, own, w, dx);
-    weight_gradient(runtime, work, *part.weight, x, own);
+    if (first == 0 && !add)
+      kernels::set_product(runtime, own, w, dx);
+    else
+      kernels::add_product(runtime, own, w, dx);
+    weight_gradient(runtime, *part.weight, x, own);
     if (part.bias != nullptr && part.bias->trains())
       kernels::add_column_sums(runtime, own, gradient_of(*part.bias));
     first += w.rows;

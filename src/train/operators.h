@@ -11,7 +11,7 @@ namespace farthing::train {
 
 // Scratch that the operators of one thread of control share.
 struct Workspace {
-  Matrix<float> turned, turned_rows, parts;
+  Matrix<float> turned, parts;
   std::vector<float> weight;
 };
 
@@ -19,10 +19,10 @@ struct Workspace {
 void linear(Runtime&, Workspace&, const LinearWeights&, MatrixView<const float> x,
             MatrixView<float> y);
 // dx (rows, in) = dy W, or += where `add`; dW += dy^T x, db += dy.
-void linear_gradient(Runtime&, Workspace&, const LinearWeights&, MatrixView<const float> x,
+void linear_gradient(Runtime&, const LinearWeights&, MatrixView<const float> x,
                      MatrixView<const float> dy, MatrixView<float> dx, bool add = false);
 // One matrix of it, without a bias: also for slabs of a head.
-void weight_gradient(Runtime&, Workspace&, Parameter& weight, MatrixView<const float> x,
+void weight_gradient(Runtime&, Parameter& weight, MatrixView<const float> x,
                      MatrixView<const float> dy);
 
 // The norms of a model, all of one kind.

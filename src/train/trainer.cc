@@ -196,4 +196,12 @@ std::uint64_t memory_need(const model::ModelConfig& c, std::int64_t parameters,
          sizeof(float);
 }
 
+std::uint64_t kept_need(const model::ModelConfig& c, std::int64_t longest) {
+  const std::int64_t wide = (c.block.gated ? 2 : 1) * c.intermediate;
+  const std::int64_t of_row =
+      8 * c.hidden + 3 * c.q_width() + 4 * c.kv_width() + wide + c.intermediate;
+  return static_cast<std::uint64_t>((c.layers - 1) * std::max(kPartTokens, longest) * of_row) *
+         sizeof(float);
+}
+
 }  // namespace farthing::train

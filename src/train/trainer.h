@@ -44,5 +44,7 @@ TrainReport train(Runtime& runtime, Decoder& decoder, StandIn* stand_in, const B
 // activations of one part of a batch.
 std::uint64_t memory_need(const model::ModelConfig& config, std::int64_t parameters,
                           const TrainOptions& options, std::int64_t longest);
+// Bytes more with Decoder::keep_activations().
+std::uint64_t kept_need(const model::ModelConfig& config, std::int64_t longest);
 
 }  // namespace farthing::train

@@ -50,14 +50,33 @@ TEST(Dense, ProductOfOddShapesIsTheSumAndTheSameOnEveryInstructionSetAndThreadCo
 
 TEST(Dense, UpperProductWritesTheUpperTriangle) {
   Runtime runtime(2);
-  const Matrix<float> x = random_matrix(70, 50, 4);
-  Matrix<float> turned(50, 70), c(50, 50);
-  std::memset(c.view().data, 0, 50 * 50 * sizeof(float));
+  constexpr std::int64_t kSide = 450;  // of several pieces and strips
+  const Matrix<float> x = random_matrix(20, kSide, 4);
+  Matrix<float> turned(kSide, 20), c(kSide, kSide);
+  std::memset(c.view().data, 0, kSide * kSide * sizeof(float));
   transpose(runtime, x.view(), turned.view());
-  add_product(runtime, turned.view(), x.view(), c.view(), 1.0f, Triangle::kUpper);
-  for (std::int64_t r = 0; r < 50; ++r)
-    for (std::int64_t j = r; j < 50; ++j)
+  add_turned_product(runtime, x.view(), x.view(), c.view(), 1.0f, Triangle::kUpper);
+  for (std::int64_t r = 0; r < kSide; ++r)
+    for (std::int64_t j = r; j < kSide; ++j)
       EXPECT_NEAR(c.view().row_data(r)[j], element(turned.view(), x.view(), r, j), 1e-4);
+}
+
+TEST(Dense, ATurnedProductHasTheBitsOfTurningBeforeAndASetOneOfAddingToZeros) {
+  Runtime two(2), scalar(1, IsaSet{});
+  for (const auto& [m, k, n] : {std::tuple{1, 3, 5}, {29, 260, 70}, {400, 31, 520}}) {
+    const Matrix<float> a = random_matrix(m, k, 6), b = random_matrix(k, n, 7);
+    Matrix<float> turned(k, m), c(m, n), d = random_matrix(m, n, 8), e(m, n);
+    transpose(two, a.view(), turned.view());
+    for (auto* zeros : {&c, &e})
+      std::memset(zeros->view().data, 0, static_cast<std::size_t>(m * n) * sizeof(float));
+    add_product(scalar, a.view(), b.view(), c.view());
+    set_product(two, a.view(), b.view(), d.view());
+    add_turned_product(two, turned.view(), b.view(), e.view());
+    for (std::int64_t i = 0; i < m * n; ++i) {
+      ASSERT_EQ(c.view().data[i], d.view().data[i]) << i;
+      ASSERT_EQ(c.view().data[i], e.view().data[i]) << i;
+    }
+  }
 }
 
 TEST(Dense, FactorTimesItselfIsTheMatrixAndItsInverseIsOne) {

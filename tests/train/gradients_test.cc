@@ -157,11 +157,12 @@ TEST(GradientsOfFiniteDifferences, AgreeForEveryParameterOfABatchOfSequences) {
   }
 }
 
-TEST(GradientsOfAllThreads, AreTheSameBits) {
-  const auto run = [](int threads) {
+TEST(GradientsOfAllThreads, AreTheSameBitsOnAllThreadsAndWhetherBlocksAreKeptOrComputedAgain) {
+  const auto run = [](int threads, bool keep) {
     Case c("llama-gqa");
     Runtime runtime(threads);
     Decoder decoder(runtime, *c.map);
+    if (keep) decoder.keep_activations();
     Labels labels;
     decoder.accumulate(c.batch, labels);
     std::vector<float> all;
@@ -170,7 +171,8 @@ TEST(GradientsOfAllThreads, AreTheSameBits) {
                  parameter->gradient.view().data + parameter->size());
     return all;
   };
-  EXPECT_EQ(run(1), run(3));
+  EXPECT_EQ(run(1, false), run(3, false));
+  EXPECT_EQ(run(1, false), run(2, true));
 }
 
 TEST(TrainingOfExperts, IsRefusedByName) {

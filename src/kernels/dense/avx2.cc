@@ -4,7 +4,7 @@
 
 namespace farthing::kernels {
 
-void strip_product_avx2(const StripProduct& p) { strip_product<simd::FloatAvx2, 6>(p); }
+const ProductKernel product_avx2 = product_kernel<simd::FloatAvx2, 6, 1>();
 void round_rows_avx2(const RoundRows& p) { round_rows<simd::FloatAvx2>(p); }
 
 }  // namespace farthing::kernels

@@ -4,7 +4,7 @@
 
 namespace farthing::kernels {
 
-void strip_product_avx512(const StripProduct& p) { strip_product<simd::FloatAvx512, 12>(p); }
+const ProductKernel product_avx512 = product_kernel<simd::FloatAvx512, 12, 2>();
 void round_rows_avx512(const RoundRows& p) { round_rows<simd::FloatAvx512>(p); }
 
 }  // namespace farthing::kernels

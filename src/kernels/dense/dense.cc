@@ -3,75 +3,12 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
-#include <iterator>
 #include <type_traits>
-
-#include "kernels/dense/product_kernels.h"
 
 namespace farthing::kernels {
 namespace {
 
-constexpr std::int64_t kBlockInputs = 256;  // of B that are packed at once: 16 kB a strip
-constexpr std::int64_t kBlockRows = 384;    // of C that a thread takes at a time: packing is 4 %
-constexpr std::int64_t kPanel = 64;         // columns that a factorisation finishes at once
-
-using Run = void (*)(const StripProduct&);
-struct Row {
-  Isa isa;
-  Run run;
-  void (*round)(const RoundRows&);
-};
-// Best first.
-constexpr Row kTable[] = {
-#if defined(__x86_64__)
-    {Isa::kAvx512, strip_product_avx512, round_rows_avx512},
-    {Isa::kAvx2, strip_product_avx2, round_rows_avx2},
-#endif
-    {Isa::kScalar, strip_product_scalar, round_rows_scalar},
-};
-const Row& choose(IsaSet isas) {
-  for (const Row& row : kTable)
-    if (isas.has(row.isa)) return row;
-  return *std::rbegin(kTable);
-}
-
-struct Product {
-  Run run;
-  MatrixView<const float> a, b;
-  MatrixView<float> c;
-  float sign;
-  Triangle part;
-
-  std::int64_t strips() const { return (c.cols + kStripCols - 1) / kStripCols; }
-  std::int64_t row_blocks() const { return (c.rows + kBlockRows - 1) / kBlockRows; }
-
-  // Rows of block `row_block` of strip `strip` of C.
-  void add(std::int64_t strip, std::int64_t row_block) const {
-    const std::int64_t col = strip * kStripCols, row = row_block * kBlockRows;
-    const int cols = static_cast<int>(std::min<std::int64_t>(kStripCols, c.cols - col));
-    std::int64_t end = std::min(row + kBlockRows, c.rows);
-    if (part == Triangle::kUpper) end = std::min(end, col + cols);
-    if (row >= end) return;
-    alignas(kAlignment) float packed[kBlockInputs * kStripCols];
-    for (std::int64_t k = 0; k < a.cols; k += kBlockInputs) {
-      const std::int64_t inputs = std::min(kBlockInputs, a.cols - k);
-      for (std::int64_t i = 0; i < inputs; ++i) {
-        const float* from = b.row_data(k + i) + col;
-        float* to = packed + i * kStripCols;
-        for (int j = 0; j < cols; ++j) to[j] = sign * from[j];
-        for (int j = cols; j < kStripCols; ++j) to[j] = 0.0f;
-      }
-      run({.a = a.row_data(row) + k,
-           .a_stride = a.stride,
-           .b = packed,
-           .c = c.row_data(row) + col,
-           .c_stride = c.stride,
-           .rows = end - row,
-           .inputs = inputs,
-           .cols = cols});
-    }
-  }
-};
+constexpr std::int64_t kPanel = 64;  // columns that a factorisation finishes at once
 
 // A = U^T U of a small block, in doubles. False when a pivot is not positive.
 bool cholesky_block(MatrixView<float> a) {
@@ -131,26 +68,6 @@ void copy(MatrixView<const float> from, MatrixView<float> to) {
 
 }  // namespace
 
-void add_product(Runtime& runtime, MatrixView<const float> a, MatrixView<const float> b,
-                 MatrixView<float> c, float sign, Triangle part) {
-  assert(a.cols == b.rows && a.rows == c.rows && b.cols == c.cols);
-  const Product product{choose(runtime.isas).run, a, b, c, sign, part};
-  const std::int64_t blocks = product.row_blocks();
-  runtime.parallel(product.strips() * blocks, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (; begin < end; ++begin) product.add(begin / blocks, begin % blocks);
-  });
-}
-
-void add_product_here(IsaSet isas, MatrixView<const float> a, MatrixView<const float> b,
-                      MatrixView<float> c, float sign) {
-  assert(a.cols == b.rows && a.rows == c.rows && b.cols == c.cols);
-  const Product product{choose(isas).run, a, b, c, sign, Triangle::kAll};
-  for (std::int64_t strip = 0; strip < product.strips(); ++strip)
-    for (std::int64_t block = 0; block < product.row_blocks(); ++block) product.add(strip, block);
-}
-
-void round_rows_here(IsaSet isas, const RoundRows& rows) { choose(isas).round(rows); }
-
 void transpose(Runtime& runtime, MatrixView<const float> from, MatrixView<float> to) {
   assert(from.rows == to.cols && from.cols == to.rows);
   constexpr std::int64_t kSide = 16;  // one cache line of either matrix
@@ -177,7 +94,6 @@ void transpose(Runtime& runtime, MatrixView<const float> from, MatrixView<float>
 
 bool cholesky(Runtime& runtime, MatrixView<float> a) {
   assert(a.rows == a.cols);
-  Matrix<float> turned;
   for (std::int64_t first = 0; first < a.rows; first += kPanel) {
     const std::int64_t size = std::min(kPanel, a.rows - first), rest = a.rows - first - size;
     const auto block = a.rows_from(first, size).cols_from(first, size);
@@ -186,11 +102,9 @@ bool cholesky(Runtime& runtime, MatrixView<float> a) {
     if (rest == 0) break;
     const auto panel = a.rows_from(first, size).cols_from(first + size, rest);
     solve_panel(runtime, block, panel);
-    const auto panel_turned = turned.resize(rest, size);
-    transpose(runtime, panel, panel_turned);
-    add_product(runtime, panel_turned, panel,
-                a.rows_from(first + size, rest).cols_from(first + size, rest), -1.0f,
-                Triangle::kUpper);
+    add_turned_product(runtime, panel, panel,
+                       a.rows_from(first + size, rest).cols_from(first + size, rest), -1.0f,
+                       Triangle::kUpper);
   }
   return true;
 }

@@ -15,9 +15,19 @@ enum class Triangle : std::uint8_t { kAll, kUpper };  // kUpper: at least those 
 // change a bit. B must not overlap C. sign is 1 or -1.
 void add_product(Runtime& runtime, MatrixView<const float> a, MatrixView<const float> b,
                  MatrixView<float> c, float sign = 1.0f, Triangle part = Triangle::kAll);
+// C = A B, as if C had been zeros.
+void set_product(Runtime& runtime, MatrixView<const float> a, MatrixView<const float> b,
+                 MatrixView<float> c);
+// C += sign * A^T B, with A (k, m), in the same way: the bits of a product with A turned before.
+void add_turned_product(Runtime& runtime, MatrixView<const float> a, MatrixView<const float> b,
+                        MatrixView<float> c, float sign = 1.0f, Triangle part = Triangle::kAll);
 // The same by the calling thread alone, for callers that share out the work themselves.
 void add_product_here(IsaSet isas, MatrixView<const float> a, MatrixView<const float> b,
                       MatrixView<float> c, float sign = 1.0f);
+void set_product_here(IsaSet isas, MatrixView<const float> a, MatrixView<const float> b,
+                      MatrixView<float> c);
+void add_turned_product_here(IsaSet isas, MatrixView<const float> a, MatrixView<const float> b,
+                             MatrixView<float> c);
 
 // Rounds rows input by input (round_rows.h), by the calling thread.
 void round_rows_here(IsaSet isas, const RoundRows& rows);

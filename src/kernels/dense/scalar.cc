@@ -4,7 +4,7 @@
 
 namespace farthing::kernels {
 
-void strip_product_scalar(const StripProduct& p) { strip_product<simd::FloatScalar, 2>(p); }
+const ProductKernel product_scalar = product_kernel<simd::FloatScalar, 2, 1>();
 void round_rows_scalar(const RoundRows& p) { round_rows<simd::FloatScalar>(p); }
 
 }  // namespace farthing::kernels

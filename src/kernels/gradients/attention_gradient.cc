@@ -50,8 +50,7 @@ class HeadWork {
     each_tile([&](const Tile& t) {
       const auto to =
           own.rows_from(t.query, t.queries).cols_from(t.head * a_.head_dim, a_.head_dim);
-      clear(to);
-      add_product_here(isas_, scores(t), values_.rows_from(t.key, t.keys), to);
+      set_product_here(isas_, scores(t), values_.rows_from(t.key, t.keys), to);
     });
   }
 
@@ -68,19 +67,14 @@ class HeadWork {
       const auto dy =
           dout_rows.rows_from(t.query, t.queries).cols_from(t.head * a_.head_dim, a_.head_dim);
       const auto p = scores(t);
-      const auto turned = turned_.resize(t.keys, t.queries);
-      turn(p, turned);
-      add_product_here(isas_, turned, dy, dvalues.rows_from(t.key, t.keys));
+      add_turned_product_here(isas_, p, dy, dvalues.rows_from(t.key, t.keys));
       const auto ds = slopes_.resize(t.queries, t.keys);
-      clear(ds);
-      add_product_here(isas_, dy, values_turned_.view().cols_from(t.key, t.keys), ds);
+      set_product_here(isas_, dy, values_turned_.view().cols_from(t.key, t.keys), ds);
       through_softmax(t, p, ds);
       const auto dq =
           own.rows_from(t.query, t.queries).cols_from(t.head * a_.head_dim, a_.head_dim);
-      clear(dq);
-      add_product_here(isas_, ds, keys_.rows_from(t.key, t.keys), dq);
-      turn(ds, turned);
-      add_product_here(isas_, turned, query(t), dkeys.rows_from(t.key, t.keys));
+      set_product_here(isas_, ds, keys_.rows_from(t.key, t.keys), dq);
+      add_turned_product_here(isas_, ds, query(t), dkeys.rows_from(t.key, t.keys));
     });
   }
 
@@ -108,8 +102,7 @@ class HeadWork {
   // cap also how much of a change of each raw score gets through.
   MatrixView<float> scores(const Tile& t) {
     const auto p = scores_.resize(t.queries, t.keys);
-    clear(p);
-    add_product_here(isas_, query(t), keys_turned_.view().cols_from(t.key, t.keys), p);
+    set_product_here(isas_, query(t), keys_turned_.view().cols_from(t.key, t.keys), p);
     if (a_.soft_cap > 0) passed_.resize(t.queries, t.keys);
     for (std::int64_t r = 0; r < t.queries; ++r) {
       const std::int64_t at = t.query + r;
@@ -166,7 +159,7 @@ class HeadWork {
   SequenceRows rows_;
   std::int64_t kv_head_;
   MatrixView<const float> queries_, keys_, values_;
-  Matrix<float> keys_turned_, values_turned_, scores_, slopes_, turned_, passed_;
+  Matrix<float> keys_turned_, values_turned_, scores_, slopes_, passed_;
 };
 
 template <class Body>
