@@ -323,7 +323,7 @@ struct Smaller {
 
 Smaller make_smaller(Runtime& runtime, const io::Checkpoint& original,
                      std::span<const std::unique_ptr<Step>> steps, Recipe& recipe,
-                     calibrate::CalibrationData& data, Progress& progress) {
+                     calibrate::CalibrationData& data, std::uint64_t limit, Progress& progress) {
   Smaller smaller;
   for (const auto& step : steps) {
     if (!step->restructures()) continue;
@@ -334,7 +334,7 @@ Smaller make_smaller(Runtime& runtime, const io::Checkpoint& original,
     if (data.samples.empty()) data = draw_data(now, config, recipe, progress);
     const std::size_t told = smaller.notes.size();
     smaller.models.push_back(
-        step->restructure({runtime, map, data, recipe.kv, progress}, smaller.notes));
+        step->restructure({runtime, map, data, recipe.kv, progress, limit}, smaller.notes));
     for (std::size_t i = told; i < smaller.notes.size(); ++i) progress.note(smaller.notes[i]);
   }
   return smaller;
@@ -381,7 +381,8 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& original, const 
   if (recipe.kv.empty()) recipe.kv = kDefaultKv;
   const auto steps = make_steps(recipe);
   calibrate::CalibrationData data;
-  const Smaller smaller = make_smaller(runtime, original, steps, recipe, data, progress);
+  const Smaller smaller =
+      make_smaller(runtime, original, steps, recipe, data, memory_limit(options), progress);
   const io::Checkpoint& checkpoint = smaller.models.empty() ? original : *smaller.models.back();
   const model::Architecture& architecture = model::architecture_of(checkpoint);
   const model::ModelConfig config = model::config_of(architecture, checkpoint);
@@ -397,7 +398,8 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& original, const 
 
   const bool calibrated = recipe.fallback || needs_data(plan, steps);
   if (calibrated && data.samples.empty()) data = draw_data(checkpoint, config, recipe, progress);
-  for (const auto& step : steps) step->survey({runtime, map, data, recipe.kv, progress}, plan);
+  for (const auto& step : steps)
+    step->survey({runtime, map, data, recipe.kv, progress, memory_limit(options)}, plan);
   const bool by_blocks =
       calibrated || std::ranges::any_of(steps, [](const auto& step) { return step->transforms(); });
   if (recipe.fallback) {

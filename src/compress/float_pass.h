@@ -19,6 +19,7 @@ struct Survey {
   const calibrate::CalibrationData& data;
   std::string kv;  // the cache's type in the forward passes
   Progress& progress;
+  std::uint64_t memory_limit = 0;  // 0: no limit
 };
 
 class FloatPass {

@@ -101,6 +101,22 @@ TEST(Taylor, ScoresAreSquaredSlopesOfTheLoss) {
   }
 }
 
+TEST(Taylor, IsRefusedBeyondTheMemoryLimitBeforeItStarts) {
+  const io::TempDir dir;
+  const OpenModel model(TinyLlama{}.write(dir));
+  const calibrate::CalibrationData data = some_data();
+  Runtime runtime(1);
+  SilentProgress quiet;
+  const Survey survey{runtime, model.map, data, "fp32", quiet, 1000};
+  try {
+    gate_scores(survey, Slot::kDown, 1);
+    FAIL() << "not refused";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.fault, Fault::kResources);
+    EXPECT_NE(std::string(error.what()).find("--memory-limit"), std::string::npos);
+  }
+}
+
 TEST(Taylor, KeepsWhatTheLossNeeds) {
   const io::TempDir dir;
   const OpenModel model(

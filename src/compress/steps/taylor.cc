@@ -1,9 +1,13 @@
 // Importance of channels and heads by the gradient of the loss.
 #include <algorithm>
+#include <functional>
+#include <numeric>
 
 #include "compress/steps/structured.h"
 #include "core/error.h"
+#include "core/text.h"
 #include "train/distillation.h"
+#include "train/trainer.h"
 
 namespace farthing::compress {
 namespace {
@@ -30,10 +34,31 @@ std::vector<double> gate_derivatives(const train::Parameter& linear, std::int64_
   return sums;
 }
 
+void check_memory(const Survey& survey) {
+  std::int64_t numbers = 0, longest = 0;
+  for (const io::TensorInfo& tensor : survey.map.checkpoint().tensors())
+    numbers += std::accumulate(tensor.shape.begin(), tensor.shape.end(), std::int64_t{1},
+                               std::multiplies<>());
+  for (const calibrate::Sample& sample : survey.data.samples)
+    longest = std::max(longest, std::ssize(sample.tokens));
+  train::TrainOptions gradients_alone;  // no optimiser's state
+  gradients_alone.part = train::Part::kNorms;
+  const std::uint64_t need =
+      train::memory_need(survey.map.config(), numbers, gradients_alone, longest);
+  survey.progress.note(
+      fmt::format("gradients of the samples need {} of memory", human_bytes(need)));
+  if (survey.memory_limit != 0 && need > survey.memory_limit)
+    out_of_resources(
+        "scores by gradients need {} of memory, the limit is {}; raise --memory-limit, or use the "
+        "same method without -taylor",
+        human_bytes(need), human_bytes(survey.memory_limit));
+}
+
 }  // namespace
 
 std::vector<std::vector<double>> gate_scores(const Survey& survey, model::Slot slot,
                                              std::int64_t width) {
+  check_memory(survey);
   const auto layers = static_cast<std::size_t>(survey.map.config().layers);
   train::Decoder decoder(survey.runtime, survey.map, train::ParameterSet::Use::kGradients);
   std::vector<const train::Parameter*> linears;
