@@ -44,41 +44,75 @@ bool needs_reference(const Plan& plan, std::span<const std::unique_ptr<Step>> st
          });
 }
 
+// The linears of a layer that read one input.
+struct StageSize {
+  std::uint64_t inputs = 0, outputs = 0, largest = 0;  // largest: weights of one of them
+};
+
+// Statistics of all stages at once for steps that change weights, and what trying the changes of
+// one takes: of a sample of tokens the inputs, the exact outputs and those of a trial, and the
+// weights of one matrix twice.
+std::uint64_t transform_need(const std::map<Slot, StageSize>& stages, unsigned wanted) {
+  using calibrate::Accumulator;
+  constexpr std::uint64_t kTokens = Accumulator::kSampleTokens + Accumulator::kSampleFirst;
+  std::uint64_t statistics = 0, trial = 0;
+  for (const auto& [slot, stage] : stages) {
+    if ((wanted & calibrate::kHessian) != 0)
+      statistics += Accumulator::bytes(static_cast<std::int64_t>(stage.inputs), wanted);
+    if ((wanted & calibrate::kSample) == 0) continue;
+    statistics += kTokens * stage.inputs * sizeof(float);
+    const std::uint64_t one = stage.largest / std::max<std::uint64_t>(stage.inputs, 1);
+    trial = std::max(trial, sizeof(float) * (kTokens * (stage.inputs + stage.outputs + one) +
+                                             2 * stage.largest));
+  }
+  return statistics + trial;
+}
+
 // What one layer takes beside the hidden states.
 std::uint64_t block_need(const Plan& plan, std::span<const std::unique_ptr<Step>> steps,
                          int layer) {
   unsigned transform = calibrate::kNoStatistics;
-  bool edits = false;
+  std::uint64_t edits = 0;
   const bool reference = needs_reference(plan, steps);
   for (const auto& step : steps) {
     transform |= step->transform_statistics();
-    edits |= step->transforms();
+    if (step->transforms()) ++edits;
   }
-  std::uint64_t weights = 0, packed = 0, made = 0, whole = 0, largest = 0, learned = 0;
+  std::uint64_t floats = 0, stored = 0, made = 0, largest = 0, learned = 0;
+  std::map<Slot, StageSize> stages;
   for (const PlannedUnit& unit : plan.units) {
     if (unit.unit.layer != layer) continue;
     const auto count = static_cast<std::uint64_t>(unit.weights());
     const auto inputs = static_cast<std::uint64_t>(unit.shape.cols);
-    weights += count;
-    packed += count * static_cast<std::uint64_t>(edits ? 32 : unit.source.bits) / 8;
+    floats += count * sizeof(float);
+    stored += count * static_cast<std::uint64_t>(unit.source.bits) / 8;
     made += static_cast<std::uint64_t>(bits_per_weight(unit.scheme, unit.shape.cols) / 8 *
                                        static_cast<double>(count));
     const unsigned wanted = wanted_of(steps, unit);
-    // The Hessian, its factor and what it is made from; with drift that and three products more.
+    // The Hessian and its factor; with drift that, its copy in order, and the correction. Factoring
+    // has one square more for a moment, which measured peaks (books-llama-8m, SmolLM2-135M) did not
+    // show.
     const std::uint64_t square = inputs * inputs * sizeof(float);
     std::uint64_t stage = 0;
-    if ((wanted & calibrate::kHessian) != 0) stage += 3 * square;
-    if ((wanted & calibrate::kDrift) != 0) stage += 4 * square;
+    if ((wanted & calibrate::kHessian) != 0) stage += 2 * square;
+    if ((wanted & calibrate::kDrift) != 0) stage += 3 * square;
     for (const auto& step : steps) (step->learns() ? learned : stage) += step->work_bytes(unit);
     largest = std::max(largest, stage);
-    if ((transform & calibrate::kHessian) != 0) whole += square;  // all inputs of the block at once
-    if ((transform & calibrate::kSample) != 0)
-      whole += inputs * sizeof(float) *
-               (calibrate::Accumulator::kSampleTokens + calibrate::Accumulator::kSampleFirst);
+    StageSize& size = stages[stage_of(unit.unit.slot)];
+    size.inputs = std::max(size.inputs, inputs);
+    size.outputs += count / std::max<std::uint64_t>(inputs, 1);
+    size.largest = std::max(size.largest, count / static_cast<std::uint64_t>(unit.slices));
   }
-  const std::uint64_t copies = edits ? 2 : 1;  // the edits as the model reads them
-  return weights * sizeof(float) * copies + packed * (reference ? 2 : 1) + made +
-         std::max({largest, whole, learned});
+  // The block as floats; the edits as the model reads them, and as the float model does; packed.
+  const std::uint64_t streams = reference ? 2 : 1;
+  const std::uint64_t edited = edits > 0 ? floats : 0, packed = edits > 0 ? floats : stored;
+  const std::uint64_t rounding =
+      floats + streams * (edited + packed) + made + std::max(largest, learned);
+  if (transform == calibrate::kNoStatistics) return rounding;
+  // The first step that edits finds the block as it is stored.
+  const std::uint64_t before =
+      edits > 1 ? floats + streams * 2 * floats : floats + streams * stored;
+  return std::max(rounding, before + transform_need(stages, transform));
 }
 
 // Floats as a tensor that lies as the checkpoint keeps the matrix: (in, out) where it is turned.
@@ -179,7 +213,7 @@ void CalibratedBlocks::transform(Block& block) {
     const calibrate::Timed timed(times_.edits);
     step->transform(runtime_, block);
     put_edits(block, overlay_);
-    put_edits(block, float_overlay_);
+    if (reference_ != nullptr) put_edits(block, float_overlay_);
     put_vectors(block.vectors());
     forget();
     if (reference_ != nullptr) reference_->blocks().forget();
@@ -337,25 +371,29 @@ std::uint64_t CalibratedBlocks::memory_need(const model::TensorMap& map, const P
                                             std::span<const std::unique_ptr<Step>> steps,
                                             std::int64_t tokens, bool spill) {
   const model::ModelConfig& c = map.config();
-  std::uint64_t block = 0, ends = 0;
+  std::uint64_t block = 0, embedding = 0, head = 0;
   const bool reference = needs_reference(plan, steps);
   for (int layer = 0; layer < c.layers; ++layer)
     block = std::max(block, block_need(plan, steps, layer));
+  // The embedding is read from the file, and the head packed, which a tied embedding is, too.
   for (const PlannedUnit& unit : plan.units) {
-    if (unit.unit.layer < 0)
-      ends += static_cast<std::uint64_t>(unit.weights()) *
-              static_cast<std::uint64_t>(unit.source.bits) / 8;
+    if (unit.unit.layer >= 0 || unit.untied) continue;
+    const bool packs = unit.unit.slot == Slot::kHead || c.tied;
+    (packs ? head : embedding) += static_cast<std::uint64_t>(unit.weights()) *
+                                  static_cast<std::uint64_t>(unit.source.bits) / 8;
   }
   const std::uint64_t streams = tokens == 0 ? 0 : reference ? 2 : 1;
   const auto states = static_cast<std::uint64_t>(tokens * c.hidden) * sizeof(float);
-  // Of a chunk: normed, branch, copy, inputs of a linear as floats and codes, q k v, attended, the
-  // MLP's two widths; and what is turned for the Hessian.
+  // Of a chunk, as floats: the runner's copy, normed and branch; q k v, attended, keys and values
+  // as the cache has them; the MLP's two widths, its inputs as a linear reads them, in floats and
+  // in codes; angles.
+  const std::int64_t wide = std::max(c.intermediate, c.hidden);
   const std::int64_t widths =
-      4 * c.hidden + 2 * c.q_width() + 2 * c.kv_width() + 5 * std::max(c.intermediate, c.hidden);
+      3 * c.hidden + 2 * c.q_width() + 3 * c.kv_width() + 4 * wide + wide / 4 + c.rotary_dim;
   const auto chunk =
       static_cast<std::uint64_t>(std::min(tokens, calibrate::BlockRunner::kChunkTokens) * widths) *
       sizeof(float);
-  return block + streams * (ends + chunk + (spill ? 0 : states));
+  return block + (streams > 0 ? embedding : 0) + streams * (head + chunk + (spill ? 0 : states));
 }
 
 }  // namespace farthing::compress

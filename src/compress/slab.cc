@@ -31,9 +31,14 @@ std::uint64_t slab_need(const PlannedUnit& unit, std::uint64_t slab_bytes, int t
   const auto floats =
       static_cast<std::uint64_t>(slab_rows(shape, slab_bytes) * shape.cols) * sizeof(float);
   const auto scratch = static_cast<std::uint64_t>(threads * kGrain * shape.cols) * sizeof(float);
-  // Codes take no more than the floats; a matrix that has to be turned is copied whole.
+  const auto part_of = [&](double bits) {
+    return static_cast<std::uint64_t>(bits / 32 * static_cast<double>(floats));
+  };
+  // The stored numbers that are read, and the codes; a matrix that has to be turned is copied
+  // whole.
   const auto turned = unit.turned ? static_cast<std::uint64_t>(unit.shape.size()) * 4 : 0;
-  return 2 * floats + 2 * scratch + turned;
+  return floats + part_of(unit.source.bits) + part_of(bits_per_weight(unit.scheme, shape.cols)) +
+         2 * scratch + turned;
 }
 
 QuantizedTensor SlabWriter::load(const PlannedUnit& unit, int slice) const {
@@ -81,9 +86,9 @@ void SlabWriter::write_slice(const Place& place, const Rounder& rounder, UnitRes
     }
     add_rounding_error(runtime_, made, rows, result);
     write_parts(place, made, first);
+    map_.checkpoint().release(source);  // pages that are not read yet come again
     worked(count * shape.cols);
   }
-  map_.checkpoint().release(source);
 }
 
 void read_rows(Runtime& runtime, const MatrixName& name, const QuantizedTensor& source,

@@ -16,8 +16,7 @@
 namespace farthing::compress {
 namespace {
 
-constexpr std::uint64_t kFixedBytes = 64u << 20;  // program, tables, tokenizer files in passing
-constexpr std::size_t kCopyBytes = 8u << 20;
+constexpr std::size_t kCopyBytes = 4u << 20;  // of a tensor that is copied, at a time
 
 std::int64_t weights_of(const Item& item) {
   if (item.unit != nullptr) return item.unit->weights();
@@ -196,10 +195,10 @@ class ShardStream {
   }
 
   void copy(const io::TensorInfo& tensor, std::size_t number, io::PlannedSafetensors& file) {
-    check_numbers(tensor);
     for (std::size_t at = 0; at < tensor.bytes.size(); at += kCopyBytes) {
       const ByteSpan piece =
           tensor.bytes.subspan(at, std::min(kCopyBytes, tensor.bytes.size() - at));
+      check_numbers(tensor, at, piece);
       file.write(number, at, piece);
       QuantizedTensor read;
       read.parts.push_back(Bytes::borrow(piece));
@@ -208,34 +207,37 @@ class ShardStream {
   }
 
   // What is copied is not rounded, but a NaN in a norm ruins a model as surely as one in a linear.
-  void check_numbers(const io::TensorInfo& tensor) const {
+  void check_numbers(const io::TensorInfo& tensor, std::size_t at, ByteSpan piece) const {
     const bool is_float = tensor.dtype == "F32" || tensor.dtype == "BF16" || tensor.dtype == "F16";
-    if (!is_float || tensor.bytes.empty()) return;
-    io::TensorInfo flat = tensor;  // one row, whatever its rank
-    flat.shape = {weights_of({nullptr, &tensor})};
-    const QuantizedTensor numbers = io::plain_matrix(flat, 0, 1, job_.map.checkpoint().path());
+    if (!is_float || piece.empty()) return;
+    const std::size_t width = tensor.dtype == "F32" ? 4 : 2;
+    const auto count = static_cast<std::int64_t>(piece.size() / width);
+    const auto before = static_cast<std::int64_t>(at / width);
     const std::int64_t cols =
         tensor.shape.empty() ? 1 : std::max<std::int64_t>(tensor.shape.back(), 1);
-    const std::int64_t rows = numbers.shape.cols / cols;
-    const auto width = static_cast<std::int64_t>(tensor.bytes.size()) / numbers.shape.cols;
-    job_.runtime.parallel(
-        rows, std::max<std::int64_t>(1, 65536 / cols), [&](std::int64_t begin, std::int64_t end) {
-          std::vector<float> row(static_cast<std::size_t>(cols));
-          for (std::int64_t r = begin; r < end; ++r) {
-            QuantizedTensor one{numbers.format, {1, cols}, numbers.scheme, {}};
-            one.parts.push_back(Bytes::borrow(
-                numbers.parts[0].view().subspan(static_cast<std::size_t>(r * cols * width),
-                                                static_cast<std::size_t>(cols * width))));
-            one.format->dequantize(one, 0, {row.data(), 1, cols});
-            for (std::size_t j = 0; j < row.size(); ++j)
-              if (!std::isfinite(row[j]))
-                bad_input(
-                    "{}: {} has the weight {} in row {}, column {}; weights must be numbers: the "
-                    "file is damaged, or the training that made it went wrong",
-                    printable(job_.map.checkpoint().path(), 400), printable(tensor.name), row[j], r,
-                    j);
+    io::TensorInfo flat = tensor;  // one row, whatever its rank
+    constexpr std::int64_t kRun = 65536;
+    flat.shape = {count}, flat.bytes = piece;
+    const QuantizedTensor numbers = io::plain_matrix(flat, 0, 1, job_.map.checkpoint().path());
+    job_.runtime.parallel((count + kRun - 1) / kRun, 1, [&](std::int64_t begin, std::int64_t end) {
+      std::vector<float> run;
+      for (std::int64_t first = begin * kRun; first < std::min(count, end * kRun); first += kRun) {
+        run.resize(static_cast<std::size_t>(std::min(kRun, count - first)));
+        QuantizedTensor part{numbers.format, {1, std::ssize(run)}, numbers.scheme, {}};
+        part.parts.push_back(Bytes::borrow(
+            piece.subspan(static_cast<std::size_t>(first) * width, run.size() * width)));
+        part.format->dequantize(part, 0, {run.data(), 1, std::ssize(run)});
+        for (std::size_t i = 0; i < run.size(); ++i)
+          if (!std::isfinite(run[i])) {
+            const std::int64_t place = before + first + static_cast<std::int64_t>(i);
+            bad_input(
+                "{}: {} has the weight {} in row {}, column {}; weights must be numbers: the "
+                "file is damaged, or the training that made it went wrong",
+                printable(job_.map.checkpoint().path(), 400), printable(tensor.name), run[i],
+                place / cols, place % cols);
           }
-        });
+      }
+    });
   }
 
   const StreamJob& job_;
@@ -283,7 +285,7 @@ StreamNeed stream_need(std::span<const Shard> shards, std::uint64_t slab_bytes, 
       for (const Item& item : piece.items)
         if (item.unit != nullptr) slab = std::max(slab, slab_need(*item.unit, slab_bytes, threads));
   }
-  need.memory_bytes = slab + kFixedBytes;
+  need.memory_bytes = slab + kCopyBytes;
   return need;
 }
 

@@ -145,7 +145,7 @@ std::string hash_checkpoint(const Checkpoint& checkpoint) {
             [](const TensorInfo* a, const TensorInfo* b) { return a->name < b->name; });
   Sha256 hash;
   hash.update(checkpoint.config().dump(-1, ' ', false, Json::error_handler_t::replace));
-  constexpr std::size_t kPiece = 16 << 20;  // read, hashed and released at a time
+  constexpr std::size_t kPiece = 4 << 20;  // read, hashed and released at a time
   for (const TensorInfo* tensor : tensors) {
     hash.update(fmt::format("\n{} {}", tensor->name, tensor->dtype));
     for (const std::int64_t dim : tensor->shape) hash.update(fmt::format(" {}", dim));

@@ -102,5 +102,29 @@ TEST(CalibratedCompress, SaysWhatIsMissingWhenActivationsDoNotFitOnDisk) {
   EXPECT_FALSE(std::filesystem::exists(dir.path("out")));
 }
 
+// The forecast is of what is allocated; the heap and the threads' own take some per cent beside it.
+TEST(CalibratedCompress, TakesTheMemoryThatItForecast) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers keep freed memory";
+#endif
+  const io::TempDir dir;
+  const std::string json = dir.path("report.json");
+  using Words = std::vector<std::string>;
+  for (const Words& recipe : {Words{"--scheme", "w4g64", "--method", "gptq"},
+                              Words{"--scheme", "w4g64", "--method", "gptaq"},
+                              Words{"--scheme", "w8a8", "--method", "smooth"}}) {
+    Words words = {"compress",  kDemo, dir.path("out"), "--force", "--samples", "8",
+                   "--threads", "2",   "--json",        json};
+    words.insert(words.end(), recipe.begin(), recipe.end());
+    const Outcome ran = farthing(words, {});
+    ASSERT_EQ(ran.code, 0) << ran.err;
+    std::ifstream file(json);
+    const Json report = Json::parse(file);
+    const double ratio =
+        report["peak_rss_bytes"].get<double>() / report["memory_forecast_bytes"].get<double>();
+    EXPECT_NEAR(ratio, 1, 0.08) << recipe.back();
+  }
+}
+
 }  // namespace
 }  // namespace farthing::cli

@@ -18,6 +18,7 @@
 #include "convert/bitmaps.h"
 #include "convert/convert.h"
 #include "core/error.h"
+#include "core/heap.h"
 #include "core/text.h"
 #include "io/artefact_writer.h"
 #include "model/architecture.h"
@@ -256,6 +257,7 @@ void run(const Options& o) {
   if (!o.sweep.empty())
     return sweep(o, *checkpoint, recipe,
                  {.model = model, .out = out, .text = {}, .options = options});
+  give_back_freed_memory();
   const auto runtime = make_runtime(o.common);
   const auto progress = make_progress(o.common);
   // A GGUF file is made of an artefact beside it, so that every step can be on the way, a run that

@@ -10,6 +10,7 @@
 #include "cli/model_quality.h"
 #include "cli/verbs.h"
 #include "core/error.h"
+#include "core/heap.h"
 #include "core/text.h"
 #include "train/student.h"
 
@@ -84,6 +85,7 @@ void run(Options& o) {
   d.train.seed = d.data.seed;
   d.tool_version = FARTHING_VERSION;
   for (const std::string& text : o.texts) d.data.sources.push_back(calibrate::parse_source(text));
+  give_back_freed_memory();
   const auto runtime = make_runtime(o.common);
   const auto progress = make_progress(o.common);
   if (!o.common.quiet) {
