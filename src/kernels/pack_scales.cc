@@ -26,6 +26,18 @@ bool put_multiple(std::byte* to, int lane, float factor, float number) {
   return multiple != 128;
 }
 
+// A group's factor and, by number(unit), what its units' bytes times the factor must give. False
+// when a byte cannot.
+template <class Number>
+bool put_factored(const CodeTiles& tiles, std::byte* to, int lane, float factor,
+                  const Number& number) {
+  put(to + tiles.units * kTileRows, lane, to_fp16(factor).bits);
+  bool fits = true;
+  for (std::int64_t u = 0; u < tiles.units; ++u)
+    fits &= put_multiple(to + u * kTileRows, lane, factor, number(u));
+  return fits;
+}
+
 float get_f16(const std::byte* from, int lane) {
   return to_float(Fp16{get<std::uint16_t>(from, lane)});
 }
@@ -65,12 +77,8 @@ bool put_scales(const CodeTiles& tiles, const GridReader& grid, std::int64_t g, 
   if (tiles.scales == ScaleForm::kF16) put(to, lane, to_fp16(grid.scale(g) * step).bits);
   if (tiles.scales == ScaleForm::kF32) put(to, lane, grid.scale(g) * step);
   if (tiles.scales != ScaleForm::kFactored) return true;
-  const float factor = grid.scale_factor(g);
-  put(to + tiles.units * kTileRows, lane, to_fp16(factor).bits);
-  bool fits = true;
-  for (std::int64_t u = 0; u < tiles.units; ++u)
-    fits &= put_multiple(to + u * kTileRows, lane, factor, grid.scale(g * tiles.units + u));
-  return fits;
+  return put_factored(tiles, to, lane, grid.scale_factor(g),
+                      [&](std::int64_t u) { return grid.scale(g * tiles.units + u); });
 }
 
 bool put_offsets(const CodeTiles& tiles, const GridReader& grid, std::int64_t g, int lane,
@@ -89,12 +97,8 @@ bool put_offsets(const CodeTiles& tiles, const GridReader& grid, std::int64_t g,
     case OffsetForm::kFactored:
       break;
   }
-  const float factor = grid.offset_factor(g);
-  put(to + tiles.units * kTileRows, lane, to_fp16(factor).bits);
-  bool fits = true;
-  for (std::int64_t u = 0; u < tiles.units; ++u)
-    fits &= put_multiple(to + u * kTileRows, lane, factor, grid.offset(g * tiles.units + u));
-  return fits;
+  return put_factored(tiles, to, lane, grid.offset_factor(g),
+                      [&](std::int64_t u) { return grid.offset(g * tiles.units + u); });
 }
 
 void get_unit(const CodeTiles& tiles, const std::byte* group, std::int64_t unit, int lane,
