@@ -21,7 +21,7 @@ enum class Fault {
 
 class Error : public std::runtime_error {
  public:
-  Error(Fault kind, std::string text) : std::runtime_error(std::move(text)), fault(kind) {}
+  Error(Fault kind, const std::string& text) : std::runtime_error(text), fault(kind) {}
   Fault fault;
 };
 

@@ -149,7 +149,7 @@ class Bound {
         std::initializer_list<std::string_view> names, std::size_t required = 0);
   bool has(std::size_t i) const { return !values_[i].missing(); }
   const Value& operator[](std::size_t i) const { return values_[i]; }
-  Value get(std::size_t i, Value otherwise) const { return has(i) ? values_[i] : otherwise; }
+  Value get(std::size_t i, const Value& otherwise) const { return has(i) ? values_[i] : otherwise; }
   std::int64_t integer(std::size_t i, std::int64_t otherwise) const;
   bool flag(std::size_t i, bool otherwise = false) const;
   const std::string& text(std::size_t i) const;  // Failure: not a text

@@ -1,7 +1,7 @@
 #include "text/jinja_value.h"
 
+#include <bit>
 #include <cmath>
-#include <cstring>
 
 #include "text/jinja_unicode.h"
 
@@ -12,7 +12,8 @@ thread_local std::int64_t* steps_left = nullptr;
 
 void spend(std::int64_t steps) {
   if (steps_left == nullptr) return;
-  if ((*steps_left -= steps) < 0)
+  *steps_left -= steps;
+  if (*steps_left < 0)
     fail("the template needs more steps than a rendering may take; does one of its loops end?");
 }
 Budget::Budget(std::int64_t steps) : outer_(steps_left), left_(steps) { steps_left = &left_; }
@@ -49,7 +50,7 @@ bool Value::same(const Value& other) const {
     case Kind::kHuge:
       return as_.integer == other.as_.integer;
     case Kind::kFloat:
-      return std::memcmp(&as_.real, &other.as_.real, sizeof(double)) == 0;
+      return std::bit_cast<std::uint64_t>(as_.real) == std::bit_cast<std::uint64_t>(other.as_.real);
     default:
       return as_.object == other.as_.object;
   }
