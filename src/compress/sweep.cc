@@ -254,7 +254,7 @@ void Sweep::round_inputs(std::int64_t begin, std::int64_t end, std::int64_t from
 
 // Rounds positions begin .. end of rows from .. to and passes their errors on to all that follow.
 void Sweep::round_some(std::int64_t begin, std::int64_t end, std::int64_t from, std::int64_t to) {
-  const auto top = static_cast<float>((1 << scheme_.bits) - 1);
+  const float top = codes_are_chosen_ ? static_cast<float>((1 << scheme_.bits) - 1) : 0.0f;
   const std::int64_t count = end - begin, rest = inputs_ - end;
   const std::int64_t width = (to - from + kVector - 1) / kVector * kVector;
   const auto part = [&](auto& matrix, std::int64_t row) {
