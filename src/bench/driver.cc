@@ -38,7 +38,6 @@ Driver::Driver(Runtime& runtime, model::Model& model, kernels::KvType kv)
       head_(work_of(model.head_weights())) {
   for (int layer = 0; layer < model.config().layers; ++layer)
     token_ += work_of(model.blocks().block(layer), model.config().experts_per_token);
-  token_.bytes = static_cast<double>(model.bytes_read_per_token());
 }
 
 Driver::Sequences Driver::open(std::int64_t count, std::int64_t context) {
@@ -88,8 +87,8 @@ Work Driver::work(std::int64_t batch, std::int64_t tokens, std::int64_t context)
   Work work = token_.times(sequences * static_cast<double>(tokens));
   work += head_.times(sequences);
   // Weights once a chunk; keys and values of what each pass sees, as if it read them once.
-  const auto passes = static_cast<double>((batch * tokens + kChunk - 1) / kChunk);
-  work.bytes = token_.bytes * passes;
+  const std::int64_t passes = (batch * tokens + kChunk - 1) / kChunk;
+  work.bytes = static_cast<double>(passes) * model_.bytes_read(batch * tokens / passes);
   for (std::int64_t window : model_.config().windows) {
     const std::int64_t seen = window > 0 ? std::min(context + tokens, window) : context + tokens;
     work.bytes += sequences * static_cast<double>(seen) * static_cast<double>(kv_bytes_per_token_);

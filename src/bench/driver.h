@@ -47,7 +47,7 @@ class Driver {
   model::Model& model_;
   kernels::KvType kv_type_;
   std::size_t kv_bytes_per_token_;  // of a layer
-  Work token_, head_;               // of the blocks' matrices and of the head; bytes of all weights
+  Work token_, head_;               // of the blocks' matrices and of the head; no bytes
   Random random_{1};
 };
 

@@ -46,11 +46,15 @@ void fill_pairs(Runtime& runtime, MatrixView<const float> x, Activations::Prepar
   });
 }
 
+// Numbers of 32 bits that hold the codes of a token.
+std::int64_t code_dwords(const InputLayout& layout) {
+  return layout.units * layout.unit_padded / 4 * (layout.form == InputForm::kBytes ? 1 : 2);
+}
+
 void fill_codes(Runtime& runtime, MatrixView<const float> x, Activations::Prepared& prepared) {
   const InputLayout& layout = prepared.layout;
   const std::int64_t width = panel_width(x.rows, layout.width), units = layout.units;
-  const std::int64_t dwords =
-      units * layout.unit_padded / 4 * (layout.form == InputForm::kBytes ? 1 : 2);
+  const std::int64_t dwords = code_dwords(layout);
   prepared.codes.reserve_scratch(
       static_cast<std::size_t>((x.rows + InputLayout::kSpareTokens) * dwords));
   prepared.scales.reserve_scratch(static_cast<std::size_t>(x.rows * units));
@@ -78,34 +82,91 @@ void fill_codes(Runtime& runtime, MatrixView<const float> x, Activations::Prepar
   });
 }
 
+// Panels out of rows that lie one after another, `length` numbers each.
+template <class T>
+void gather_panels(Runtime& runtime, const AlignedArray<T>& from, std::int64_t length,
+                   std::span<const std::int64_t> rows, std::int64_t width, AlignedArray<T>& to) {
+  const std::int64_t count = std::ssize(rows);
+  to.reserve_scratch(static_cast<std::size_t>((count + InputLayout::kSpareTokens) * length));
+  runtime.parallel((count + width - 1) / width, 1, [&](std::int64_t panel, std::int64_t end) {
+    for (; panel < end; ++panel) {
+      const auto tokens =
+          rows.subspan(static_cast<std::size_t>(panel * width))
+              .first(static_cast<std::size_t>(std::min(width, count - panel * width)));
+      T* out = to.data() + panel * width * length;
+      for (std::int64_t i = 0; i < length; ++i)
+        for (const std::int64_t row : tokens) *out++ = from.data()[row * length + i];
+    }
+  });
+}
+
+void gather_codes(Runtime& runtime, const Activations::Prepared& whole,
+                  std::span<const std::int64_t> rows, Activations::Prepared& prepared) {
+  const InputLayout& layout = prepared.layout;
+  const std::int64_t width = panel_width(std::ssize(rows), layout.width);
+  gather_panels(runtime, whole.codes, code_dwords(layout), rows, width, prepared.codes);
+  gather_panels(runtime, whole.scales, layout.units, rows, width, prepared.scales);
+  gather_panels(runtime, whole.folds, layout.units, rows, width, prepared.folds);
+  gather_panels(runtime, whole.sums, layout.units, rows, width, prepared.sums);
+}
+
 }  // namespace
 
 Activations::Activations() = default;
 Activations::~Activations() = default;
 
 void Activations::assign(MatrixView<const float> x) {
+  shape_ = {x.rows, x.cols};
   x_ = x;
+  whole_ = nullptr;
   for (auto& prepared : prepared_) prepared->valid = false;
 }
 
-const Activations::Prepared& Activations::prepare(Runtime& runtime, const InputLayout& layout) {
-  Prepared* found = nullptr;
+void Activations::assign_rows(Activations& whole, std::span<const std::int64_t> rows) {
+  assign({});
+  shape_ = {std::ssize(rows), whole.shape_.cols};
+  whole_ = &whole;
+  rows_ = rows;
+}
+
+MatrixView<const float> Activations::floats(Runtime& runtime) {
+  if (whole_ == nullptr || x_.rows == shape_.rows) return x_;
+  const MatrixView<const float> from = whole_->floats(runtime);
+  const MatrixView<float> to = gathered_.resize(shape_.rows, shape_.cols);
+  runtime.parallel(to.rows, 8, [&](std::int64_t row, std::int64_t end) {
+    for (; row < end; ++row)
+      std::ranges::copy(from.row(rows_[static_cast<std::size_t>(row)]), to.row_data(row));
+  });
+  return x_ = to;
+}
+
+Activations::Prepared& Activations::find(const InputLayout& layout) {
   for (auto& prepared : prepared_)
-    if (prepared->layout == layout) found = prepared.get();
-  if (found == nullptr) {
-    prepared_.push_back(std::make_unique<Prepared>());
-    found = prepared_.back().get();
-    found->layout = layout;
+    if (prepared->layout == layout) return *prepared;
+  prepared_.push_back(std::make_unique<Prepared>());
+  prepared_.back()->layout = layout;
+  return *prepared_.back();
+}
+
+const Activations::Prepared& Activations::prepare(Runtime& runtime, const InputLayout& layout) {
+  const bool codes = layout.quantize != nullptr;
+  if (codes && whole_ != nullptr && whole_->shape_.rows == 1)
+    return whole_->prepare(runtime, layout);
+  Prepared& found = find(layout);
+  if (found.valid) return found;
+  if (codes && whole_ != nullptr) {
+    InputLayout by_row = layout;
+    by_row.width = 1;
+    gather_codes(runtime, whole_->prepare(runtime, by_row), rows_, found);
+  } else if (codes) {
+    fill_codes(runtime, x_, found);
+  } else if (layout.form == InputForm::kPairs) {
+    fill_pairs(runtime, floats(runtime), found);
+  } else {
+    fill_floats(runtime, floats(runtime), found);
   }
-  if (found->valid) return *found;
-  if (layout.form == InputForm::kFloats)
-    fill_floats(runtime, x_, *found);
-  else if (layout.form == InputForm::kPairs)
-    fill_pairs(runtime, x_, *found);
-  else
-    fill_codes(runtime, x_, *found);
-  found->valid = true;
-  return *found;
+  found.valid = true;
+  return found;
 }
 
 }  // namespace farthing::kernels

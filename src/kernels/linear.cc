@@ -92,7 +92,7 @@ void run_in_parallel(Runtime& runtime, const PackedMatrix& matrix, const LinearS
 
 void multiply(Runtime& runtime, const PackedMatrix& matrix, Activations& x, std::int64_t first,
               MatrixView<float> y, const Epilogue& epilogue) {
-  assert(x.floats().cols == matrix.in && x.floats().rows == y.rows);
+  assert((x.shape() == Shape{y.rows, matrix.in}));
   assert(first % kTileRows == 0 && first + y.cols <= matrix.out);
   if (y.rows == 0 || y.cols == 0) return;
   const Activations::Prepared& inputs = x.prepare(runtime, matrix.input_layout());

@@ -24,13 +24,23 @@ class Activations {
   Activations(const Activations&) = delete;
   Activations& operator=(const Activations&) = delete;
   void assign(MatrixView<const float> x);  // forgets what was prepared, keeps its memory
-  MatrixView<const float> floats() const { return x_; }
+  // These rows of another's inputs, which are quantised there, once for all who take rows of them.
+  // Borrows both.
+  void assign_rows(Activations& whole, std::span<const std::int64_t> rows);
+  Shape shape() const { return shape_; }
+  MatrixView<const float> floats(Runtime& runtime);
 
   struct Prepared;                                                       // kernels/activations.h
   const Prepared& prepare(Runtime& runtime, const InputLayout& layout);  // for kernels
 
  private:
-  MatrixView<const float> x_;
+  Prepared& find(const InputLayout& layout);
+
+  Shape shape_;
+  MatrixView<const float> x_;     // without rows until rows of another are asked for as floats
+  Activations* whole_ = nullptr;  // whose rows_ these are
+  std::span<const std::int64_t> rows_;
+  Matrix<float> gathered_;
   std::vector<std::unique_ptr<Prepared>> prepared_;
 };
 

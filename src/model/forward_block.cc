@@ -39,8 +39,8 @@ void Model::forward_block(Runtime& runtime, const cache::Batch& batch, cache::Pa
   if (rules.parallel) {  // x + attention(norm(x)) + mlp(norm'(x))
     const auto second = s.second_branch.resize(x.rows, x.cols);
     if (w.mlp_norm) normalize(runtime, w.mlp_norm, x, normed);
-    mlp(runtime, w.mlp, w.mlp_norm || w.attention_norm ? normed : x, second, {.layer = layer},
-        batch, tap);
+    s.x.assign(w.mlp_norm || w.attention_norm ? normed : x);
+    mlp(runtime, w.mlp, s.x, second, {.layer = layer}, batch, tap);
     kernels::add_to(runtime, branch, residual, x);
     kernels::add_to(runtime, second, residual, x);
     return;
@@ -53,10 +53,11 @@ void Model::forward_block(Runtime& runtime, const cache::Batch& batch, cache::Pa
   // MLP
   in = x;
   if (w.mlp_norm && !rules.norm_after_add) normalize(runtime, w.mlp_norm, x, normed), in = normed;
+  s.x.assign(in);
   if (config_.sparse(layer))
-    experts(runtime, w, layer, in, branch, batch, tap);
+    experts(runtime, w, layer, s.x, branch, batch, tap);
   else
-    mlp(runtime, w.mlp, in, branch, {.layer = layer}, batch, tap);
+    mlp(runtime, w.mlp, s.x, branch, {.layer = layer}, batch, tap);
   if (w.post_mlp_norm) normalize(runtime, w.post_mlp_norm, branch, branch);
   if (rules.residual_from_norm && w.mlp_norm)
     kernels::scale_by(runtime, 0, x), kernels::add_to(runtime, normed, 1, x);
@@ -130,16 +131,15 @@ void Model::attention(Runtime& runtime, const cache::Batch& batch, cache::PagedK
   w.o.apply(runtime, s.x, out);
 }
 
-void Model::mlp(Runtime& runtime, const MlpWeights& w, MatrixView<const float> in,
+void Model::mlp(Runtime& runtime, const MlpWeights& w, kernels::Activations& in,
                 MatrixView<float> out, Site site, const cache::Batch& batch, Tap* tap) {
   Scratch& s = *scratch_;
   site.slot = Slot::kGate;
-  if (tap != nullptr && tap->wants(site)) tap->observe(site, batch, in);
+  if (tap != nullptr && tap->wants(site)) tap->observe(site, batch, in.floats(runtime));
   if (ends_at(tap, Slot::kGate)) return;
-  const auto wide = s.wide.resize(in.rows, w.gate_up.out());
-  s.x.assign(in);
-  w.gate_up.apply(runtime, s.x, wide);
-  const auto inner = s.inner.resize(in.rows, config_.block.gated ? wide.cols / 2 : wide.cols);
+  const auto wide = s.wide.resize(out.rows, w.gate_up.out());
+  w.gate_up.apply(runtime, in, wide);
+  const auto inner = s.inner.resize(out.rows, config_.block.gated ? wide.cols / 2 : wide.cols);
   if (config_.block.gated)
     kernels::activate_gated(runtime, config_.activation, wide, inner);
   else
@@ -147,8 +147,8 @@ void Model::mlp(Runtime& runtime, const MlpWeights& w, MatrixView<const float> i
   site.slot = Slot::kDown;
   if (tap != nullptr && tap->wants(site)) tap->observe(site, batch, inner);
   if (ends_at(tap, Slot::kDown)) return;
-  s.x.assign(inner);
-  w.down.apply(runtime, s.x, out);
+  s.inner_x.assign(inner);
+  w.down.apply(runtime, s.inner_x, out);
 }
 
 }  // namespace farthing::model

@@ -1,6 +1,7 @@
 #include "model/model.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "core/error.h"
@@ -73,8 +74,14 @@ std::size_t Model::bytes() const {
              sizeof(float);
 }
 
-std::size_t Model::bytes_read_per_token() const {
-  return blocks_->bytes() + head_.bytes() + project_in_.bytes() + project_out_.bytes();
+double Model::bytes_read(std::int64_t tokens) const {
+  const auto all = static_cast<double>(blocks_->bytes() + head_.bytes() + project_in_.bytes() +
+                                       project_out_.bytes());
+  if (config_.experts == 0) return all;
+  const double chance =
+      static_cast<double>(config_.experts_per_token) / static_cast<double>(config_.experts);
+  const double not_met = std::pow(1 - chance, static_cast<double>(tokens));
+  return all - not_met * static_cast<double>(blocks_->expert_bytes());
 }
 
 cache::PagedKv Model::make_cache(kernels::KvType type, std::int64_t capacity_tokens) const {

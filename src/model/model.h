@@ -27,8 +27,9 @@ class Model {
   BlockSource& blocks() { return *blocks_; }
   const LinearGroup& head_weights() const { return head_; }
   std::size_t bytes() const;  // resident weights
-  // Bytes of weights that one decoded token reads: all but the rows of an untied embedding.
-  std::size_t bytes_read_per_token() const;
+  // Bytes of weights that a pass over `tokens` tokens reads: all but the rows of an untied
+  // embedding, and of experts the share that so many tokens meet when each draws its own at random.
+  double bytes_read(std::int64_t tokens) const;
 
   // Whether what is cached of a sequence of one length serves it at the other (LongRoPE).
   bool cache_serves(cache::Position one, cache::Position other) const {
@@ -63,9 +64,9 @@ class Model {
   void attention(Runtime& runtime, const cache::Batch& batch, cache::PagedKv& kv, int layer,
                  const BlockWeights& w, MatrixView<const float> in, MatrixView<float> out,
                  Tap* tap);
-  void mlp(Runtime& runtime, const MlpWeights& w, MatrixView<const float> in, MatrixView<float> out,
+  void mlp(Runtime& runtime, const MlpWeights& w, kernels::Activations& in, MatrixView<float> out,
            Site site, const cache::Batch& batch, Tap* tap);
-  void experts(Runtime& runtime, const BlockWeights& w, int layer, MatrixView<const float> in,
+  void experts(Runtime& runtime, const BlockWeights& w, int layer, kernels::Activations& in,
                MatrixView<float> out, const cache::Batch& batch, Tap* tap);
   void normalize(Runtime& runtime, const Norm& norm, MatrixView<const float> x,
                  MatrixView<float> y) const;

@@ -13,8 +13,8 @@ struct Model::Scratch {
   Matrix<float> table, local_table;             // (rows, rotary_dim): cosines, sines
   Matrix<float> hidden, wanted, logits,
       embedded;  // (rows, hidden), (slab, hidden), (slab, vocab), (rows, embedding_dim)
-  Matrix<float> scores, routed, routed_out;  // (rows, experts), (rows of an expert, hidden)
-  kernels::Activations x;
+  Matrix<float> scores, routed_out;  // (rows, experts), (rows of an expert, hidden)
+  kernels::Activations x, routed_x, inner_x;
 };
 
 }  // namespace farthing::model

@@ -146,6 +146,11 @@ class ResidentBlocks final : public BlockSource {
     for (const BlockWeights& block : blocks_) sum += block.bytes();
     return sum;
   }
+  std::size_t expert_bytes() const override {
+    std::size_t sum = 0;
+    for (const BlockWeights& block : blocks_) sum += block.expert_bytes();
+    return sum;
+  }
 
  private:
   std::vector<BlockWeights> blocks_;
@@ -164,6 +169,7 @@ class StreamedBlocks final : public BlockSource {
     return block_;
   }
   std::size_t bytes() const override { return block_.bytes(); }
+  std::size_t expert_bytes() const override { return block_.expert_bytes(); }
   void forget() override {
     block_ = {};
     layer_ = -1;
@@ -188,7 +194,8 @@ void LinearGroup::apply(Runtime& runtime, kernels::Activations& x, MatrixView<fl
     if (input_orders_[i].empty() && multipliers_[i].empty())
       linear.apply(runtime, x, out, epilogue);
     else
-      apply_changed(runtime, linear, input_orders_[i], multipliers_[i], x.floats(), out, epilogue);
+      apply_changed(runtime, linear, input_orders_[i], multipliers_[i], x.floats(runtime), out,
+                    epilogue);
     first += linear.out();
   }
 }
@@ -205,10 +212,15 @@ std::size_t LinearGroup::bytes() const {
   return sum;
 }
 
-std::size_t BlockWeights::bytes() const {
-  std::size_t sum =
-      qkv.bytes() + o.bytes() + mlp.gate_up.bytes() + mlp.down.bytes() + router.bytes();
+std::size_t BlockWeights::expert_bytes() const {
+  std::size_t sum = 0;
   for (const MlpWeights& expert : experts) sum += expert.gate_up.bytes() + expert.down.bytes();
+  return sum;
+}
+
+std::size_t BlockWeights::bytes() const {
+  std::size_t sum = qkv.bytes() + o.bytes() + mlp.gate_up.bytes() + mlp.down.bytes() +
+                    router.bytes() + expert_bytes();
   for (const Norm* norm :
        {&attention_norm, &post_attention_norm, &mlp_norm, &post_mlp_norm, &q_norm, &k_norm})
     sum += (norm->weight.size() + norm->bias.size()) * sizeof(float);

@@ -64,6 +64,7 @@ struct BlockWeights {
   LinearGroup router;
   std::vector<MlpWeights> experts;
   std::size_t bytes() const;
+  std::size_t expert_bytes() const;  // of these, the experts'
 };
 
 // Packs the units, fused where their grids and schemes agree. Error: bad input, unsupported.
@@ -79,6 +80,7 @@ class BlockSource {
   virtual ~BlockSource() = default;
   virtual const BlockWeights& block(int layer) = 0;  // valid until the next call
   virtual std::size_t bytes() const = 0;             // resident
+  virtual std::size_t expert_bytes() const = 0;      // of these, the experts'
   // The checkpoint has changed: what is kept of it is loaded again. Streamed blocks only.
   virtual void forget() {}
 };

@@ -42,7 +42,7 @@ TEST_F(ModelBenchTest, WorkIsWeightsOnceAPassAndWhatTheCacheHolds) {
              eight = driver_.work(8, 1, 100);
   const double token = 2.0 * static_cast<double>(c.layers) *  // keys and values in FP16
                        static_cast<double>(c.kv_heads * c.head_dim) * 2;
-  const auto weights = static_cast<double>(model_->bytes_read_per_token());
+  const auto weights = model_->bytes_read(1);
   EXPECT_DOUBLE_EQ(one.bytes, weights + token);
   EXPECT_DOUBLE_EQ(later.bytes, weights + 101 * token);
   EXPECT_DOUBLE_EQ(eight.bytes, weights + 8 * 101 * token);

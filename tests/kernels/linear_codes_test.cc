@@ -400,6 +400,35 @@ TEST_P(LinearCodes, ATokenDoesNotDependOnItsCompany) {
   }
 }
 
+TEST_P(LinearCodes, RowsTakenFromOtherInputsGiveTheBitsOfTheirOwn) {
+  Runtime two = runtime(2);
+  Random random(6);
+  WeightScheme scheme = schemes().front();
+  scheme.strategy = Strategy::kGroup;
+  scheme.group_size = 64;
+  const QuantizedTensor weight = random_weight(random, {35, 160}, scheme);
+  const Linear linear = pack(two, weight, {.mode = mode(), .group_size = 64});
+  for (const std::int64_t tokens : {1, 40}) {
+    const auto x = hard_inputs(random, tokens * 160);
+    const auto all = apply(two, linear, x, tokens);
+    Activations whole, part;
+    whole.assign({x.data(), tokens, 160});
+    for (const std::int64_t count : {1, 2, 9, 17, 33}) {
+      if (count > tokens) continue;
+      std::vector<std::int64_t> rows(static_cast<std::size_t>(count));
+      for (std::int64_t& row : rows)
+        row = static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(tokens)));
+      part.assign_rows(whole, rows);
+      std::vector<float> y(static_cast<std::size_t>(count * 35));
+      linear.apply(two, part, {y.data(), count, 35});
+      for (std::int64_t i = 0; i < count; ++i)
+        ASSERT_EQ(bits_of(slice(y, i * 35, 35)),
+                  bits_of(slice(all, rows[static_cast<std::size_t>(i)] * 35, 35)))
+            << count << " of " << tokens << " tokens";
+    }
+  }
+}
+
 TEST_P(LinearCodes, TheLargestProductsDoNotOverflow) {
   if (kernel().packing == Packing::kLevels) return;  // smaller than codes
   Runtime one = runtime(1);

@@ -174,6 +174,21 @@ TEST_P(Architectures, StreamedBlocksComputeTheSame) {
   EXPECT_EQ(run_alone(tokens_[0]), resident);
 }
 
+TEST_P(Architectures, APassReadsAllWeightsButTheExpertsThatItsTokensDoNotMeet) {
+  const ModelConfig& c = model_->config();
+  const double all = model_->bytes_read(1 << 20);
+  double experts = 0;
+  for (int layer = 0; layer < c.layers; ++layer)
+    experts += static_cast<double>(model_->blocks().block(layer).expert_bytes());
+  EXPECT_EQ(experts > 0, c.experts > 0);
+  double share = 1;  // of the experts that nobody meets
+  for (const std::int64_t tokens : {1, 2, 3}) {
+    if (c.experts > 0)
+      share *= 1 - static_cast<double>(c.experts_per_token) / static_cast<double>(c.experts);
+    EXPECT_NEAR(model_->bytes_read(tokens), all - (c.experts > 0 ? share : 0) * experts, 1);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Golden, Architectures, testing::ValuesIn(reference::case_names(root())),
                          [](const auto& test) { return reference::test_name(test.param); });
 
