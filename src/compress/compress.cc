@@ -94,6 +94,14 @@ bool add_calibration_need(const model::TensorMap& map, const Plan& plan,
   return spill;
 }
 
+void check_memory(std::uint64_t need, std::uint64_t limit) {
+  if (need > limit)
+    out_of_resources(
+        "compressing this model needs {} of memory, the limit is {}; raise --memory-limit or use "
+        "fewer --threads",
+        human_bytes(need), human_bytes(limit));
+}
+
 void check_resources(const StreamNeed& need, const CompressOptions& options, const std::string& out,
                      Progress& progress) {
   const std::uint64_t limit = memory_limit(options);
@@ -101,11 +109,7 @@ void check_resources(const StreamNeed& need, const CompressOptions& options, con
   progress.note(fmt::format("needs {} of memory (limit {}) and {} of disk ({} free)",
                             human_bytes(need.memory_bytes), human_bytes(limit),
                             human_bytes(need.disk_bytes), human_bytes(room)));
-  if (need.memory_bytes > limit)
-    out_of_resources(
-        "compressing this model needs {} of memory, the limit is {}; raise --memory-limit or use "
-        "fewer --threads",
-        human_bytes(need.memory_bytes), human_bytes(limit));
+  check_memory(need.memory_bytes, limit);
   // What an unfinished run has written already is not needed once more.
   std::uint64_t written = 0;
   std::error_code ignored;
@@ -405,7 +409,10 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& original, const 
     step->survey({runtime, map, data, recipe.kv, progress, memory_limit(options)}, plan);
   const bool by_blocks =
       calibrated || std::ranges::any_of(steps, [](const auto& step) { return step->transforms(); });
+  std::uint64_t probe_bytes = 0;
   if (recipe.fallback) {
+    probe_bytes = program_bytes(checkpoint, true) + fallback_need(map, plan, steps, data);
+    check_memory(probe_bytes, memory_limit(options));
     choose_fallback(runtime, map, plan, steps, data, *recipe.fallback, recipe.kv, progress);
     make_portable(plan);
   }
@@ -413,6 +420,7 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& original, const 
   StreamNeed need = stream_need(shards, options.slab_bytes, runtime.pool.size());
   need.memory_bytes += program_bytes(checkpoint, calibrated);
   const bool spill = by_blocks && add_calibration_need(map, plan, steps, data, options, need);
+  need.memory_bytes = std::max(need.memory_bytes, probe_bytes);
   check_resources(need, options, out, progress);
   const std::string recipe_words = recipe_text(recipe);
   const std::string source = io::hash_checkpoint(original);

@@ -96,6 +96,15 @@ std::vector<CalibratedBlocks::MatrixCost> CalibratedBlocks::probe(int layer) {
   return costs;
 }
 
+std::uint64_t fallback_need(const model::TensorMap& map, const Plan& plan,
+                            std::span<const std::unique_ptr<Step>> steps,
+                            const calibrate::CalibrationData& data) {
+  const std::int64_t tokens = first_of(data).tokens();
+  // Beside the states that a run has: what a block gives exactly, and in a trial.
+  const auto trial = static_cast<std::uint64_t>(2 * tokens * map.config().hidden) * sizeof(float);
+  return CalibratedBlocks::memory_need(map, plan, steps, tokens, false) + trial;
+}
+
 void choose_fallback(Runtime& runtime, const model::TensorMap& map, Plan& plan,
                      std::span<const std::unique_ptr<Step>> steps,
                      const calibrate::CalibrationData& data, const FallbackSetting& setting,

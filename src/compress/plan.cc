@@ -50,6 +50,15 @@ PlannedUnit describe(const model::TensorUnit& unit, const model::TensorMap& map)
   return planned;
 }
 
+void refuse_unless_gguf(const WeightScheme& scheme, const PlanOptions& options,
+                        std::string_view where, std::string_view text) {
+  if (!scheme.block.empty() && !options.gguf)
+    unsupported(
+        "{}: {} is a block type that only GGUF files have, and OUT is a directory; "
+        "let OUT end in .gguf, or choose another scheme (w4g32 is near)",
+        where, text);
+}
+
 class Resolver {
  public:
   Resolver(const Recipe& recipe, const model::TensorMap& map, Plan& plan)
@@ -130,11 +139,7 @@ class Resolver {
   void choose_scheme(PlannedUnit& unit, const LayerRule& rule) {
     if (rule.keep) return;
     const WeightScheme& asked = rule.scheme.weights;
-    if (!asked.block.empty() && !plan_.options.gguf)
-      unsupported(
-          "{}: {} is a block type that only GGUF files have, and OUT is a directory; "
-          "let OUT end in .gguf, or choose another scheme (w4g32 is near)",
-          rule.where, rule.scheme_text);
+    refuse_unless_gguf(asked, plan_.options, rule.where, rule.scheme_text);
     const Format& format = find_format(asked);
     if (unit.turned && format.grid == nullptr && !is_float(asked))
       unsupported("{}: {} is not made of a matrix that the model keeps transposed ({})", rule.where,
@@ -295,6 +300,9 @@ Plan make_plan(const Recipe& recipe, const model::TensorMap& map, const PlanOpti
   plan.tied = map.config().tied;
   for (const model::TensorUnit& unit : map.linears())
     if (unit.slice == 0) plan.units.push_back(describe(unit, map));
+  if (recipe.fallback)
+    refuse_unless_gguf(parse_scheme(recipe.fallback->scheme).weights, options, "fallback",
+                       recipe.fallback->scheme);
   Resolver(recipe, map, plan).resolve();
   if (options.uniform_fused) unify_fused(plan);
   return plan;

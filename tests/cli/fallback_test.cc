@@ -9,6 +9,7 @@ namespace farthing::cli {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 const std::string kDemo = std::string(FARTHING_SOURCE_DIR) + "/models/demo/books-llama-8m";
 
@@ -44,6 +45,18 @@ TEST(Fallback, RefusesWhatIsNoShare) {
   const io::TempDir dir;
   for (const char* wrong : {"bf16=0", "bf16=1.5", "bf16=x", "bf16=", "bf17=0.1"})
     EXPECT_EQ(compress(dir.path("out"), wrong).code, 2) << wrong;
+}
+
+TEST(Fallback, RefusesAtOnceWhatTheOutputCannotHoldOrTheMemoryCannot) {
+  const io::TempDir dir;
+  const Outcome block = compress(dir.path("out"), "q6_k=0.1");
+  EXPECT_EQ(block.code, 4) << block.err;
+  EXPECT_THAT(block.err, HasSubstr("fallback: q6_k is a block type that only GGUF files have"));
+  const Outcome memory = compress(dir.path("out"), "w8g32=0.1", {"--memory-limit", "20MB"});
+  EXPECT_EQ(memory.code, 5) << memory.err;
+  EXPECT_THAT(memory.err, HasSubstr("of memory, the limit is 20"));
+  for (const Outcome* ran : {&block, &memory})
+    EXPECT_THAT(ran->err, Not(HasSubstr("fallback: model.layers")));
 }
 
 // Matrices that stay BF16, as the checkpoint has them, take part in what steps fold into weights.

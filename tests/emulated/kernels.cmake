@@ -18,7 +18,7 @@ endforeach()
 add_library(farthing_emulated_kernels OBJECT ${emulated_sources})
 target_include_directories(farthing_emulated_kernels BEFORE PRIVATE
   ${CMAKE_CURRENT_LIST_DIR} ${CMAKE_SOURCE_DIR}/src)
-target_compile_options(farthing_emulated_kernels PRIVATE ${FARTHING_ISA_avx2} -O1 -w)
+target_compile_options(farthing_emulated_kernels PRIVATE ${FARTHING_ISA_avx2} -O1 -w -Wno-psabi)
 
 file(GLOB kernel_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/kernels/*_test.cc
   ${CMAKE_SOURCE_DIR}/tests/compress/instruction_sets_test.cc)
