@@ -184,7 +184,8 @@ def main():
         def compress(steps, scheme):
             mode = "" if scheme == "w8a8" else "activations: fp32\n"
             (work / "recipe.yaml").write_text(
-                f"calibration: {{text: [{work}/ids.jsonl], samples: {o.samples}, length: {o.length}, seed: 1}}\n"
+                f"calibration: {{text: [{work}/ids.jsonl], samples: {o.samples}, length: {o.length}, "
+                f"seed: 1, first_token: 1}}\n"
                 f"layers: [{{match: \"re:.*\", scheme: {scheme}}}]\n{mode}kv: fp16\nsteps: {steps}\n")
             done = subprocess.run([o.farthing, "compress", work / "model", work / "out", "--recipe",
                                    work / "recipe.yaml", "--force", "--quiet"], capture_output=True, text=True)

@@ -49,10 +49,10 @@ class Capture final : public model::Tap {
 
 class Collector final : public model::Tap {
  public:
-  Collector(Runtime& runtime, const Wanted& wanted, std::int64_t expected, double& seconds)
+  Collector(Runtime& runtime, const Wanted& wanted, const SampleRows& samples, double& seconds)
       : runtime_(runtime),
         wanted_(wanted),
-        expected_(expected),
+        samples_(samples),
         seconds_(seconds),
         last_(last_stage(wanted)) {}
   bool wants(Site site) override {
@@ -64,7 +64,9 @@ class Collector final : public model::Tap {
     unsigned bits = wanted_.at(input);
     if (site.expert >= 0) bits &= ~static_cast<unsigned>(kDrift);
     auto& sum = sums_[input];
-    if (sum == nullptr) sum = std::make_unique<Accumulator>(values.cols, bits, expected_);
+    if (sum == nullptr)
+      sum = std::make_unique<Accumulator>(values.cols, bits, samples_.tokens(),
+                                          samples_.first_weight);
     std::vector<std::int64_t> first_rows;  // of an expert's rows it is not known
     if (site.expert < 0)
       for (const cache::SequenceSlice& slice : batch.sequences)
@@ -85,7 +87,7 @@ class Collector final : public model::Tap {
  private:
   Runtime& runtime_;
   const Wanted& wanted_;
-  std::int64_t expected_;
+  const SampleRows& samples_;
   double& seconds_;
   Slot last_;
   const Capture* reference_ = nullptr;
@@ -173,7 +175,7 @@ void BlockRunner::advance(model::Model& model, int layer, HiddenStates& states, 
 
 Collected BlockRunner::collect(model::Model& model, int layer, const HiddenStates& states,
                                const Wanted& wanted, const Reference* reference) {
-  Collector collector(runtime_, wanted, samples_.tokens(), times_.statistics);
+  Collector collector(runtime_, wanted, samples_, times_.statistics);
   const auto copy_of = [&](const HiddenStates& from, const Chunk& chunk) {
     const auto rows = from.view().rows_from(chunk.first_row, chunk.rows);
     const auto to = scratch_.resize(rows.rows, rows.cols);

@@ -32,6 +32,9 @@ using Collected = std::map<InputOf, LinearStatistics>;
 // Sequences that lie one after the other in the rows of HiddenStates.
 struct SampleRows {
   std::vector<std::int64_t> lengths;
+  // What the first token of a sample counts in squares, Hessian and drift, others counting 1. The
+  // first token draws the attention that finds nothing else, so an error in it reaches all tokens.
+  double first_weight = kFirstWeight;
   std::int64_t tokens() const;
 };
 

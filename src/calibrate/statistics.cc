@@ -23,9 +23,11 @@ float LinearStatistics::peak(std::int64_t j) const {
   return std::max(std::abs(least[i]), std::abs(most[i]));
 }
 
-Accumulator::Accumulator(std::int64_t inputs, unsigned wanted, std::int64_t expected)
+Accumulator::Accumulator(std::int64_t inputs, unsigned wanted, std::int64_t expected,
+                         double first_weight)
     : inputs_(inputs),
       expected_(expected),
+      first_weight_(first_weight),
       wanted_(wanted),
       magnitude_(static_cast<std::size_t>(inputs)),
       square_(static_cast<std::size_t>(inputs)),
@@ -49,7 +51,9 @@ void Accumulator::add_moments(Runtime& runtime, MatrixView<const float> x,
   runtime.parallel(inputs_, 64, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t t = 0; t < x.rows; ++t) {
       const float* row = x.row_data(t);
-      if (!std::ranges::binary_search(first_rows, t))
+      const bool is_first = std::ranges::binary_search(first_rows, t);
+      const double weight = is_first ? first_weight_ : 1.0;
+      if (!is_first)
         for (std::int64_t j = begin; j < end; ++j) {
           float& peak = later_peak_[static_cast<std::size_t>(j)];
           peak = std::max(peak, std::abs(row[j]));
@@ -58,7 +62,7 @@ void Accumulator::add_moments(Runtime& runtime, MatrixView<const float> x,
         const auto i = static_cast<std::size_t>(j);
         const double value = row[j];
         magnitude_[i] += std::abs(value);
-        square_[i] += value * value;
+        square_[i] += weight * value * value;
         least_[i] = std::min(least_[i], row[j]);
         most_[i] = std::max(most_[i], row[j]);
       }
@@ -82,27 +86,42 @@ void Accumulator::add_sample(MatrixView<const float> x, std::span<const std::int
   }
 }
 
+// Hessian and drift of the rows of a piece, each counting `weight`.
+void Accumulator::add_products(Runtime& runtime, MatrixView<const float> x,
+                               MatrixView<const float> reference, float weight) {
+  if ((wanted_ & kHessian) != 0)
+    kernels::add_turned_product(runtime, x, x, hessian_.view(), weight, kernels::Triangle::kUpper);
+  if ((wanted_ & kDrift) == 0) return;
+  const auto difference = difference_.resize(x.rows, inputs_);
+  for (std::int64_t t = 0; t < x.rows; ++t) {
+    const float* was = reference.row_data(t);
+    const float* is = x.row_data(t);
+    float* to = difference.row_data(t);
+    for (std::int64_t j = 0; j < inputs_; ++j) to[j] = was[j] - is[j];
+  }
+  kernels::add_turned_product(runtime, difference, x, drift_.view(), weight);
+}
+
 void Accumulator::add(Runtime& runtime, MatrixView<const float> x,
                       MatrixView<const float> reference, std::span<const std::int64_t> first_rows) {
   assert(x.cols == inputs_);
   if ((wanted_ & kSample) != 0) add_sample(x, first_rows);
   tokens_ += x.rows;
+  weights_ +=
+      static_cast<double>(x.rows) + (first_weight_ - 1) * static_cast<double>(first_rows.size());
   add_moments(runtime, x, first_rows);
   if ((wanted_ & (kHessian | kDrift)) == 0) return;
+  const auto part = [&](MatrixView<const float> m, std::int64_t first, std::int64_t rows) {
+    return m.data == nullptr ? m : m.rows_from(first, rows);
+  };
+  const auto extra = static_cast<float>(first_weight_ - 1);
+  auto next = first_rows.begin();
   for (std::int64_t first = 0; first < x.rows; first += kPiece) {
-    const auto piece = x.rows_from(first, std::min(kPiece, x.rows - first));
-    if ((wanted_ & kHessian) != 0)
-      kernels::add_turned_product(runtime, piece, piece, hessian_.view(), 1.0f,
-                                  kernels::Triangle::kUpper);
-    if ((wanted_ & kDrift) == 0) continue;
-    const auto difference = difference_.resize(piece.rows, inputs_);
-    for (std::int64_t t = 0; t < piece.rows; ++t) {
-      const float* was = reference.row_data(first + t);
-      const float* is = piece.row_data(t);
-      float* to = difference.row_data(t);
-      for (std::int64_t j = 0; j < inputs_; ++j) to[j] = was[j] - is[j];
-    }
-    kernels::add_turned_product(runtime, difference, piece, drift_.view());
+    const std::int64_t rows = std::min(kPiece, x.rows - first);
+    add_products(runtime, x.rows_from(first, rows), part(reference, first, rows), 1.0f);
+    if (extra == 0) continue;
+    for (; next != first_rows.end() && *next < first + rows; ++next)  // few: one row at a time
+      add_products(runtime, x.rows_from(*next, 1), part(reference, *next, 1), extra);
   }
 }
 
@@ -110,9 +129,10 @@ LinearStatistics Accumulator::finish(Runtime& runtime) {
   LinearStatistics s;
   s.tokens = tokens_;
   if (expected_ > 0) s.share = static_cast<double>(tokens_) / static_cast<double>(expected_);
-  const double count = tokens_ > 0 ? 1.0 / static_cast<double>(tokens_) : 0.0;
+  const double each = tokens_ > 0 ? 1.0 / static_cast<double>(tokens_) : 0.0;
+  const double count = tokens_ > 0 ? 1.0 / weights_ : 0.0;
   for (std::size_t i = 0; i < magnitude_.size(); ++i) {
-    s.mean_magnitude.push_back(static_cast<float>(magnitude_[i] * count));
+    s.mean_magnitude.push_back(static_cast<float>(magnitude_[i] * each));
     s.square.push_back(static_cast<float>(square_[i] * count));
   }
   if (tokens_ == 0) least_.assign(least_.size(), 0), most_.assign(most_.size(), 0);

@@ -20,17 +20,19 @@ enum Statistic : unsigned {
 };
 
 // All means are over tokens.
+constexpr double kFirstWeight = 9;  // by default; docs/calibration.md has the measurement
+
 struct LinearStatistics {
   std::int64_t tokens = 0;
   double share = 1;                   // of all tokens: what reaches an expert
   std::vector<float> mean_magnitude;  // (in) mean |x_j|
-  std::vector<float> square;          // (in) mean x_j^2, the diagonal of the Hessian
+  std::vector<float> square;          // (in) weighted mean x_j^2, the diagonal of the Hessian
   std::vector<float> least, most;     // (in)
   // (in) max |x_j| of tokens that do not begin a sample: the first token draws all attention that
   // finds nothing else, and some of its inputs are a thousand times those of others.
   std::vector<float> later_peak;
-  Matrix<float> hessian;  // (in, in), symmetric; empty when it was not asked for
-  Matrix<float> drift;    // (in, in); empty when it was not asked for
+  Matrix<float> hessian;  // (in, in), symmetric, weighted; empty when it was not asked for
+  Matrix<float> drift;    // (in, in), weighted; empty when it was not asked for
   // (about kSampleTokens, in): tokens spread over all, and some that begin a sample.
   Matrix<float> sample;
   std::vector<bool> sample_is_first;
@@ -45,8 +47,9 @@ class Accumulator {
   static constexpr std::int64_t kPiece = 256;  // tokens
   static constexpr std::int64_t kSampleTokens = 512, kSampleFirst = 32;
 
-  // expected: tokens that will come, which decides which of them the sample takes.
-  Accumulator(std::int64_t inputs, unsigned wanted, std::int64_t expected);
+  // expected: tokens that will come, which decides which of them the sample takes. first_weight: as
+  // SampleRows::first_weight.
+  Accumulator(std::int64_t inputs, unsigned wanted, std::int64_t expected, double first_weight = 1);
   // x (tokens, in). reference: the same tokens' inputs in the float model, for kDrift. first_rows:
   // those that begin a sample, ascending. Error: bad input for an input that is not finite, naming
   // its feature.
@@ -60,8 +63,11 @@ class Accumulator {
   void add_moments(Runtime& runtime, MatrixView<const float> x,
                    std::span<const std::int64_t> first_rows);
   void add_sample(MatrixView<const float> x, std::span<const std::int64_t> first_rows);
+  void add_products(Runtime& runtime, MatrixView<const float> x, MatrixView<const float> reference,
+                    float weight);
 
   std::int64_t inputs_, tokens_ = 0, expected_;
+  double first_weight_, weights_ = 0;  // of all tokens
   unsigned wanted_;
   std::vector<double> magnitude_, square_;
   std::vector<float> least_, most_, later_peak_;

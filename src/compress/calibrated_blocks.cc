@@ -170,6 +170,7 @@ CalibratedBlocks::CalibratedBlocks(Runtime& runtime, const model::TensorMap& map
       overlay_(map.checkpoint()),
       float_overlay_(map.checkpoint()),
       runner_(runtime, samples_, kernels::parse_kv_type(options.kv)) {
+  samples_.first_weight = options.first_weight;
   has_reference_ = needs_reference(plan, steps_);
   if (data.samples.empty()) return;  // steps that change weights without data
   const std::vector<cache::Token> tokens = tokens_of(data);

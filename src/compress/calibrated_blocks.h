@@ -34,8 +34,9 @@ void fix_input_scale(const Block::Place& place, const calibrate::Collected& coll
                      UnitResult& result);
 
 struct CalibrationOptions {
-  std::string kv = "fp16";  // the cache's type in the forward passes
-  std::string spill;        // directory for hidden states; "": memory
+  std::string kv = "fp16";                        // the cache's type in the forward passes
+  double first_weight = calibrate::kFirstWeight;  // calibrate::SampleRows
+  std::string spill;                              // directory for hidden states; "": memory
 };
 
 class CalibratedBlocks {

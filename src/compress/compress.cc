@@ -409,17 +409,20 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& original, const 
     step->survey({runtime, map, data, recipe.kv, progress, memory_limit(options)}, plan);
   const bool by_blocks =
       calibrated || std::ranges::any_of(steps, [](const auto& step) { return step->transforms(); });
+  CalibrationOptions passes{.kv = recipe.kv, .spill = {}};
+  if (recipe.calibration) passes.first_weight = recipe.calibration->first_token;
   std::uint64_t probe_bytes = 0;
   if (recipe.fallback) {
     probe_bytes = program_bytes(checkpoint, true) + fallback_need(map, plan, steps, data);
     check_memory(probe_bytes, memory_limit(options));
-    choose_fallback(runtime, map, plan, steps, data, *recipe.fallback, recipe.kv, progress);
+    choose_fallback(runtime, map, plan, steps, data, *recipe.fallback, passes, progress);
     make_portable(plan);
   }
   const std::vector<Shard> shards = lay_out(plan, checkpoint, dropped, options.shard_bytes);
   StreamNeed need = stream_need(shards, options.slab_bytes, runtime.pool.size());
   need.memory_bytes += program_bytes(checkpoint, calibrated);
-  const bool spill = by_blocks && add_calibration_need(map, plan, steps, data, options, need);
+  if (by_blocks && add_calibration_need(map, plan, steps, data, options, need))
+    passes.spill = out + ".partial";
   need.memory_bytes = std::max(need.memory_bytes, probe_bytes);
   check_resources(need, options, out, progress);
   const std::string recipe_words = recipe_text(recipe);
@@ -435,9 +438,7 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& original, const 
 
   std::unique_ptr<CalibratedBlocks> blocks;
   if (by_blocks)
-    blocks = std::make_unique<CalibratedBlocks>(
-        runtime, map, plan, steps, data,
-        CalibrationOptions{.kv = recipe.kv, .spill = spill ? out + ".partial" : std::string()});
+    blocks = std::make_unique<CalibratedBlocks>(runtime, map, plan, steps, data, passes);
   const auto results = stream_shards(
       {runtime, map, steps, shards, progress, options.slab_bytes, blocks.get()}, writer);
   fix_scales(plan, results);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "compress/calibrated_blocks.h"
 #include "core/error.h"
 #include "core/text.h"
 
@@ -108,11 +107,11 @@ std::uint64_t fallback_need(const model::TensorMap& map, const Plan& plan,
 void choose_fallback(Runtime& runtime, const model::TensorMap& map, Plan& plan,
                      std::span<const std::unique_ptr<Step>> steps,
                      const calibrate::CalibrationData& data, const FallbackSetting& setting,
-                     const std::string& kv, Progress& progress) {
+                     const CalibrationOptions& options, Progress& progress) {
   const calibrate::CalibrationData some = first_of(data);
   std::vector<CalibratedBlocks::MatrixCost> costs;
   {
-    CalibratedBlocks blocks(runtime, map, plan, steps, some, {.kv = kv, .spill = {}});
+    CalibratedBlocks blocks(runtime, map, plan, steps, some, options);
     for (int layer = 0; layer < map.config().layers; ++layer) {
       for (const auto& cost : blocks.probe(layer)) costs.push_back(cost);
       progress.update("blocks probed", layer + 1, map.config().layers);

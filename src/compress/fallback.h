@@ -2,6 +2,7 @@
 #pragma once
 
 #include "calibrate/data.h"
+#include "compress/calibrated_blocks.h"
 #include "compress/plan.h"
 #include "compress/recipe.h"
 #include "compress/step.h"
@@ -20,6 +21,6 @@ std::uint64_t fallback_need(const model::TensorMap& map, const Plan& plan,
 void choose_fallback(Runtime& runtime, const model::TensorMap& map, Plan& plan,
                      std::span<const std::unique_ptr<Step>> steps,
                      const calibrate::CalibrationData& data, const FallbackSetting& setting,
-                     const std::string& kv, Progress& progress);
+                     const CalibrationOptions& options, Progress& progress);
 
 }  // namespace farthing::compress

@@ -57,7 +57,8 @@ StepSetting read_step(const Setting& setting) {
 }
 
 CalibrationSetting read_calibration(const Setting& setting) {
-  static constexpr std::array<std::string_view, 4> kKeys = {"text", "samples", "length", "seed"};
+  static constexpr std::array<std::string_view, 5> kKeys = {"text", "samples", "length", "seed",
+                                                            "first_token"};
   check_keys(setting, "calibration", kKeys);
   CalibrationSetting calibration;
   if (const Setting* text = setting.find("text")) {
@@ -74,6 +75,12 @@ CalibrationSetting read_calibration(const Setting& setting) {
   count("samples", calibration.samples, 1);
   count("length", calibration.length, 1);
   count("seed", calibration.seed, 0);
+  if (const Setting* weight = setting.find("first_token")) {
+    calibration.first_token = number_of(*weight, "first_token");
+    if (!(calibration.first_token >= 0 && calibration.first_token <= 1e6))
+      bad_input("{}: first_token is what the first token of a sample counts, from 0 to 1e6; got {}",
+                weight->where, calibration.first_token);
+  }
   return calibration;
 }
 

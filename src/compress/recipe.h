@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "calibrate/statistics.h"
 #include "compress/setting.h"
 #include "formats/quant_scheme.h"
 
@@ -32,6 +33,7 @@ struct StepSetting {
 struct CalibrationSetting {
   std::vector<std::string> texts;
   std::int64_t samples = 128, length = 512, seed = 1;
+  double first_token = calibrate::kFirstWeight;  // what it counts: SampleRows::first_weight
   bool operator==(const CalibrationSetting&) const = default;
 };
 

@@ -52,8 +52,9 @@ std::string recipe_text(const Recipe& recipe) {
   if (const auto& data = recipe.calibration) {
     std::string files;
     for (const std::string& file : data->texts) files += (files.empty() ? "" : ", ") + quoted(file);
-    text += fmt::format("calibration: {{text: [{}], samples: {}, length: {}, seed: {}}}\n", files,
-                        data->samples, data->length, data->seed);
+    text += fmt::format(
+        "calibration: {{text: [{}], samples: {}, length: {}, seed: {}, first_token: {}}}\n", files,
+        data->samples, data->length, data->seed, data->first_token);
   }
   text += recipe.layers.empty() ? "layers: []\n" : "layers:\n";
   for (const LayerRule& rule : recipe.layers) {

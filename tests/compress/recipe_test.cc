@@ -9,7 +9,7 @@ namespace farthing::compress {
 namespace {
 
 constexpr std::string_view kRecipe = R"(model: some/model
-calibration: {text: [books.txt, chat.jsonl], samples: 64, length: 256, seed: 3}
+calibration: {text: [books.txt, chat.jsonl], samples: 64, length: 256, seed: 3, first_token: 2.5}
 layers:                            # the last match wins
   - {match: "re:.*", scheme: w4g64}
   - {match: "re:.*down_proj$", scheme: w8g32, activations: int16}
@@ -29,6 +29,7 @@ TEST(Recipe, SaysWhatItsYamlSays) {
   EXPECT_EQ(recipe.calibration->samples, 64);
   EXPECT_EQ(recipe.calibration->length, 256);
   EXPECT_EQ(recipe.calibration->seed, 3);
+  EXPECT_EQ(recipe.calibration->first_token, 2.5);
   ASSERT_EQ(recipe.layers.size(), 3u);
   EXPECT_EQ(recipe.layers[1].match, "re:.*down_proj$");
   EXPECT_EQ(recipe.layers[1].scheme, parse_scheme("w8g32"));
@@ -109,6 +110,7 @@ const BadRecipe kBad[] = {
     {"TwoStepsInOne", "steps:\n  - {rtn: {}, hqq: {}}\n", "r.yaml:2: a step must be a name"},
     {"StepWithText", "steps:\n  - rtn: fast\n", "r.yaml:2: the options of rtn must be a map"},
     {"SamplesZero", "calibration: {text: a, samples: 0}\n", "samples must be an integer from 1"},
+    {"FirstTokenBelowZero", "calibration: {text: a, first_token: -1}\n", "from 0 to 1e6; got -1"},
     {"DeepFlow", "a: " + std::string(40, '[') + std::string(40, ']'), "nested deeper than 32"},
     {"VeryDeepFlow", std::string(100'000, '['), "nested deeper than 32"},
     {"DeepBlock", deep_block(), "nested deeper than 32"},
