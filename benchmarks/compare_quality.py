@@ -202,7 +202,7 @@ def compare(options, work):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("farthing", type=pathlib.Path)
+    parser.add_argument("farthing", type=lambda text: pathlib.Path(text).resolve())
     parser.add_argument("model", type=pathlib.Path)
     parser.add_argument("--text", required=True, help="evaluation text")
     parser.add_argument("--calibration", help="text for both; ours takes its built-in one without")
