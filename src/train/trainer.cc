@@ -63,7 +63,7 @@ class Training {
     for (std::int64_t step = report_.first_step; step < options_.steps; ++step) {
       if (progress_.cancelled()) stop();
       const BatchLoss loss = one_step(step);
-      if (step < tenth) add(loss, first), ++firsts;
+      if (step < report_.first_step + tenth) add(loss, first), ++firsts;
       if (step >= options_.steps - tenth) add(loss, last), ++lasts;
       tell(step, loss);
       if ((step + 1) % options_.save_every == 0 && step + 1 < options_.steps) save();

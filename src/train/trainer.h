@@ -31,7 +31,7 @@ struct TrainReport {
   std::int64_t tokens = 0;                 // of this run
   double seconds = 0;
   double gflops = 0;      // 6 a trained parameter and token, a second
-  BatchLoss first, last;  // means over the first and the last tenth of the steps
+  BatchLoss first, last;  // means over a tenth of the steps: this run's first, the last
 };
 
 // Trains the decoder, or what stands in for its matrices, from the state file if there is one.

@@ -74,6 +74,10 @@ TEST(Distill, GivesTheSameBytesOnAnyNumberOfThreadsAndAfterAKill) {
     if (!std::filesystem::exists(out)) {  // the kill may come after the last rename
       const Outcome again = distill(config, out, saves);
       ASSERT_EQ(again.code, 0) << again.err;
+      EXPECT_THAT(again.out, Not(HasSubstr("entropy 0.0000")));
+      if (again.err.find("goes on after step") != std::string::npos) {
+        EXPECT_THAT(again.out, HasSubstr(" behind step "));
+      }
       to_its_end = true;
     }
     EXPECT_EQ(files_of(out), whole) << "killed after " << moment << " ms";

@@ -28,12 +28,14 @@ struct Options {
 
 void print_report(const Options& o, const train::DistillReport& r) {
   const train::TrainReport& t = r.train;
-  print(o.common,
-        fmt::format("{} steps of {} samples: cross entropy {:.4f} at first, {:.4f} at last",
-                    t.steps, o.distill.batch, t.first.labels, t.last.labels));
+  // A run that went on knows only its own steps.
+  const std::string begin =
+      t.first_step == 0 ? "at first" : fmt::format("behind step {}", t.first_step);
+  print(o.common, fmt::format("{} steps of {} samples: cross entropy {:.4f} {}, {:.4f} at last",
+                              t.steps, o.distill.batch, t.first.labels, begin, t.last.labels));
   if (o.distill.loss.labels < 1)
-    print(o.common, fmt::format("; {} divergence {:.4f} at first, {:.4f} at last", o.loss,
-                                t.first.divergence, t.last.divergence));
+    print(o.common, fmt::format("; {} divergence {:.4f} {}, {:.4f} at last", o.loss,
+                                t.first.divergence, begin, t.last.divergence));
   print(o.common, fmt::format("\n{} of {} parameters trained on {} tokens in {:.0f} s: {:.0f} "
                               "tokens/s, {:.1f} GFLOP/s\n",
                               t.trained, r.parameters, t.tokens, t.seconds,
