@@ -204,9 +204,10 @@ void Interpreter::check_namespaces(const Node& target) {
 }
 
 void Interpreter::assign(const Node& target, const Value& value) {
-  const auto& name = static_cast<const NameNode&>(target);
-  if (target.op == Op::kName) return scope_->set(name.symbol, value);
+  if (target.op == Op::kName)
+    return scope_->set(static_cast<const NameNode&>(target).symbol, value);
   if (target.op == Op::kNamespaceTarget) {
+    const auto& name = static_cast<const NameNode&>(target);
     if (name.attribute.text().starts_with('_'))
       fail("a namespace cannot have the attribute '{}': its name begins with an underscore",
            name.attribute.text());
