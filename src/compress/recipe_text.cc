@@ -27,13 +27,24 @@ std::string quoted(std::string_view text) {
   return out + "\"";
 }
 
+// Numbers and flags, which must not be quoted, and 2:4 stay as they are; a plain text may have been
+// folded from several lines, and other signs need quotes.
+std::string scalar(const Setting& setting) {
+  const std::string& text = setting.text;
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  const bool number = !text.empty() && is_digit(text.back()) &&
+                      text.find_first_not_of("0123456789.:+-eE") == std::string::npos;
+  const bool flag = text == "true" || text == "false";
+  return (number || flag) && !setting.quoted ? text : quoted(text);
+}
+
 std::string flow(const Setting& setting) {
   std::string out;
   switch (setting.kind) {
     case Setting::Kind::kNull:
       return "null";
     case Setting::Kind::kScalar:
-      return setting.quoted ? quoted(setting.text) : setting.text;
+      return scalar(setting);
     case Setting::Kind::kList:
       for (const Setting& item : setting.items) out += (out.empty() ? "" : ", ") + flow(item);
       return "[" + out + "]";

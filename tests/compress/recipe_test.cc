@@ -70,6 +70,32 @@ TEST(Recipe, TextsThatLookLikeSomethingElseSurvive) {
     EXPECT_EQ(again.layers[i].match, recipe.layers[i].match);
 }
 
+TEST(Recipe, OptionsOfStepsSurviveHoweverTheyWereWritten) {
+  for (const char* option : {"two\n\n   lines", "re:.*k_proj$", "2:4", "0.25", "1e+3", "-1", ".5",
+                             "true", "false", "\"8\"", "[a, \"b c\", 3]", "shrink", "~"}) {
+    const Recipe recipe =
+        parse_recipe(fmt::format("steps:\n  - rtn: {{range: {}}}\n", option), "r");
+    const std::string text = recipe_text(recipe);
+    const Recipe again = parse_recipe(text, "again.yaml");
+    EXPECT_EQ(recipe_text(again), text);
+    const Setting &one = *recipe.steps.at(0).options.find("range"),
+                  &other = *again.steps.at(0).options.find("range");
+    EXPECT_EQ(other, one) << text;
+    const auto number = [](const Setting& value) {
+      try {
+        return number_of(value, "range");
+      } catch (const Error&) {
+        return -123.0;
+      }
+    };
+    EXPECT_EQ(number(other), number(one)) << text;
+    const auto flag = [](const Setting& value) {
+      return !value.quoted && (value.text == "true" || value.text == "false");
+    };
+    EXPECT_EQ(flag(other), flag(one)) << text;
+  }
+}
+
 TEST(Recipe, JsonIsARecipeToo) {
   const Recipe recipe =
       parse_recipe(R"({"layers": [{"match": "re:.*", "scheme": "w8c"}], "steps": ["hqq"]})", "r");
