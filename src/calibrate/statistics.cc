@@ -130,7 +130,8 @@ LinearStatistics Accumulator::finish(Runtime& runtime) {
   s.tokens = tokens_;
   if (expected_ > 0) s.share = static_cast<double>(tokens_) / static_cast<double>(expected_);
   const double each = tokens_ > 0 ? 1.0 / static_cast<double>(tokens_) : 0.0;
-  const double count = tokens_ > 0 ? 1.0 / weights_ : 0.0;
+  // No weight: first tokens alone, and they count nothing.
+  const double count = weights_ > 0 ? 1.0 / weights_ : 0.0;
   for (std::size_t i = 0; i < magnitude_.size(); ++i) {
     s.mean_magnitude.push_back(static_cast<float>(magnitude_[i] * each));
     s.square.push_back(static_cast<float>(square_[i] * count));

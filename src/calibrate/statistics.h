@@ -19,9 +19,10 @@ enum Statistic : unsigned {
   kSample = 8,   // some of the tokens themselves
 };
 
-// All means are over tokens.
-constexpr double kFirstWeight = 9;  // by default; docs/calibration.md has the measurement
+// What the first token of a sample counts by default; docs/calibration.md has the measurement.
+constexpr double kFirstWeight = 9;
 
+// All means are over tokens.
 struct LinearStatistics {
   std::int64_t tokens = 0;
   double share = 1;                   // of all tokens: what reaches an expert
@@ -67,7 +68,7 @@ class Accumulator {
                     float weight);
 
   std::int64_t inputs_, tokens_ = 0, expected_;
-  double first_weight_, weights_ = 0;  // of all tokens
+  double first_weight_, weights_ = 0;  // weights_: the sum over tokens
   unsigned wanted_;
   std::vector<double> magnitude_, square_;
   std::vector<float> least_, most_, later_peak_;

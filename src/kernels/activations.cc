@@ -150,7 +150,7 @@ Activations::Prepared& Activations::find(const InputLayout& layout) {
 
 const Activations::Prepared& Activations::prepare(Runtime& runtime, const InputLayout& layout) {
   const bool codes = layout.quantize != nullptr;
-  if (codes && whole_ != nullptr && whole_->shape_.rows == 1)
+  if (codes && whole_ != nullptr && shape_.rows == 1 && whole_->shape_.rows == 1)
     return whole_->prepare(runtime, layout);
   Prepared& found = find(layout);
   if (found.valid) return found;

@@ -50,6 +50,18 @@ TEST(Accumulator, CountsTheFirstTokensOfSamplesByTheirWeight) {
   }
 }
 
+TEST(Accumulator, OfFirstTokensAloneThatCountNothingHasZeros) {
+  const Matrix<float> x = random_rows(4);
+  Runtime runtime(1);
+  Accumulator sums(kInputs, kMoments | kHessian, 1, 0);
+  sums.add(runtime, x.view().rows_from(0, 1), {}, std::vector<std::int64_t>{0});
+  const LinearStatistics s = sums.finish(runtime);
+  for (std::int64_t i = 0; i < kInputs; ++i) {
+    EXPECT_EQ(s.square[static_cast<std::size_t>(i)], 0);
+    EXPECT_EQ(s.hessian.view().row_data(i)[i], 0);
+  }
+}
+
 TEST(Accumulator, GivesTheSameBitsInOneCallAndInPieces) {
   const Matrix<float> x = random_rows(3);
   const auto collect = [&](std::int64_t piece) {
