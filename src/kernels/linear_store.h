@@ -28,5 +28,26 @@ inline void store_tile(const LinearSlice& slice, std::int64_t tile, std::int64_t
   }
 }
 
+template <class S>
+inline void store_tiles(const LinearSlice& slice, std::int64_t tile, int tiles, std::int64_t token,
+                        std::int64_t tokens, const float* sums) {  // (tokens, tiles, kTileRows)
+  for (std::int64_t t = 0; t < tokens; ++t)
+    for (int r = 0; r < tiles && tile + r < slice.end_tile; ++r)
+      store_tile<S>(slice, tile + r, token + t, sums + (t * tiles + r) * kTileRows);
+}
+
+// Asks for the places of these outputs before they are computed. A token's lie a whole row after
+// the last token's, where no processor looks ahead, and stores that wait for memory hold up the
+// sums of the next tokens.
+inline void prefetch_outputs(const LinearSlice& slice, std::int64_t tile, int tiles,
+                             std::int64_t token, std::int64_t tokens) {
+  for (std::int64_t t = 0; t < tokens; ++t) {
+    const float* y =
+        slice.y + (token + t) * slice.y_stride + (tile * kTileRows - slice.first_row);
+    for (int r = 0; r < tiles && tile + r < slice.end_tile; ++r, y += kTileRows)
+      __builtin_prefetch(y, 1);
+  }
+}
+
 }  // namespace
 }  // namespace farthing::kernels

@@ -95,6 +95,7 @@ FARTHING_SIMD const std::byte* unpack_unit(const CodeTiles& codes, const std::by
 template <class Unpack, int kPlanes>
 inline void run_amx_tile(const LinearSlice& slice, std::int64_t tile, std::int64_t begin,
                          std::int64_t end) {
+  prefetch_outputs(slice, tile, 1, begin, end - begin);
   const CodeTiles& codes = *slice.codes;
   const int dwords = static_cast<int>(codes.unit_padded / 4);
   const std::int64_t units = codes.groups * codes.units, token_dwords = units * dwords * kPlanes;
@@ -120,8 +121,7 @@ inline void run_amx_tile(const LinearSlice& slice, std::int64_t tile, std::int64
       }
     }
   }
-  for (std::int64_t token = begin; token < end; ++token)
-    store_tile<AmxFloat>(slice, tile, token, sums + (token - begin) * kTileRows);
+  store_tiles<AmxFloat>(slice, tile, 1, begin, end - begin, sums);
 }
 
 template <class Unpack, int kPlanes>

@@ -167,10 +167,9 @@ inline void run_tiles(const LinearSlice& slice) {
         const PanelCursor x = {slice.x_codes + token * dwords, slice.x_scales + token * units,
                                slice.x_folds + token * units, slice.x_sums + token * units};
         alignas(64) float sums[T * R * kTileRows];
+        prefetch_outputs(slice, tile, R, token, width);
         multiply_tiles_of<Dot, Unpack, R, T>(width, codes, tiles, x, sums);
-        for (int t = 0; t < width; ++t)
-          for (int r = 0; r < R && tile + r < slice.end_tile; ++r)
-            store_tile<F>(slice, tile + r, token + t, sums + (t * R + r) * kTileRows);
+        store_tiles<F>(slice, tile, R, token, width, sums);
       }
     }
   }

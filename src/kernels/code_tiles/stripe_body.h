@@ -146,10 +146,10 @@ inline void run_stripes(const LinearSlice& slice) {
   for (std::int64_t begin = 0; begin < slice.tokens; begin += stripe) {
     const std::int64_t end = begin + stripe < slice.tokens ? begin + stripe : slice.tokens;
     for (std::int64_t tile = slice.first_tile; tile < slice.end_tile; ++tile) {
+      prefetch_outputs(slice, tile, 1, begin, end - begin);
       multiply_stripe<Dot, Unpack, T>(slice, slice.tiles + tile * slice.tile_bytes, begin, end,
                                       width, sums);
-      for (std::int64_t token = begin; token < end; ++token)
-        store_tile<F>(slice, tile, token, sums + (token - begin) * kTileRows);
+      store_tiles<F>(slice, tile, 1, begin, end - begin, sums);
     }
   }
 }

@@ -33,6 +33,7 @@ void run_tile(const LinearSlice& slice, std::int64_t tile, std::int64_t begin, s
   alignas(64) float room[kBlockInputs * kTileRows];
   alignas(64) float sums[kAmxStripe * kTileRows];
   clear(sums, kAmxStripe * kTileRows);
+  prefetch_outputs(slice, tile, 1, begin, end - begin);
   const std::byte* weights = slice.tiles + tile * slice.tile_bytes;
   for (std::int64_t k = 0; k < slice.in; k += kBlockInputs) {
     const std::int64_t count = slice.in - k < kBlockInputs ? slice.in - k : kBlockInputs;
@@ -41,8 +42,7 @@ void run_tile(const LinearSlice& slice, std::int64_t tile, std::int64_t begin, s
       multiply_tiles(slice.x + t * slice.in + k, slice.in, pairs, static_cast<int>(count),
                      sums + (t - begin) * kTileRows);
   }
-  for (std::int64_t t = begin; t < end; ++t)
-    store_tile<S>(slice, tile, t, sums + (t - begin) * kTileRows);
+  store_tiles<S>(slice, tile, 1, begin, end - begin, sums);
 }
 
 }  // namespace

@@ -92,14 +92,6 @@ inline void tile_pointers(const LinearSlice& slice, std::int64_t tile, const std
   }
 }
 
-template <class S, int R>
-inline void store_tiles(const LinearSlice& slice, std::int64_t tile, std::int64_t token, int tokens,
-                        const float* sums) {
-  for (int t = 0; t < tokens; ++t)
-    for (int r = 0; r < R && tile + r < slice.end_tile; ++r)
-      store_tile<S>(slice, tile + r, token + t, sums + (t * R + r) * kTileRows);
-}
-
 // Few tokens: memory decides the time, so each tile is read once, from its beginning to its end.
 template <class S, class W, int R, int T>
 inline void run_thin(const LinearSlice& slice) {
@@ -113,7 +105,7 @@ inline void run_thin(const LinearSlice& slice) {
       multiply_block<S, W, R, T>(tiles, slice.x + k * T, count, sums);
       for (int r = 0; r < R; ++r) tiles[r] += count * W::kTileBytes;
     }
-    store_tiles<S, R>(slice, tile, 0, T, sums);
+    store_tiles<S>(slice, tile, R, 0, T, sums);
   }
 }
 
@@ -143,7 +135,7 @@ inline void run_thin_codes(const LinearSlice& slice) {
       for (int i = 0; i < T * R; ++i)
         S::store(sums + i * kTileRows, S::add(S::load(sums + i * kTileRows), sum[i / R][i % R]));
     }
-    store_tiles<S, R>(slice, tile, 0, T, sums);
+    store_tiles<S>(slice, tile, R, 0, T, sums);
   }
 }
 
@@ -174,11 +166,12 @@ inline void run_thick(const LinearSlice& slice) {
         for (int r = 0; r < R; ++r) wide[r] = W::widen(slice, tiles[r], k, count, room[r]);
         for (int t = 0; t < stripe; t += panel) {
           const int width = stripe - t < panel ? stripe - t : panel;
+          if (k + count == slice.in) prefetch_outputs(slice, tile, R, token + t, width);
           multiply_block_of<S, F32, R, T>(width, wide, slice.x + (token + t) * slice.in + k * width,
                                           count, sums + t * R * kTileRows);
         }
       }
-      store_tiles<S, R>(slice, tile, token, stripe, sums);
+      store_tiles<S>(slice, tile, R, token, stripe, sums);
     }
   }
 }
