@@ -158,10 +158,8 @@ inline void run_tiles(const LinearSlice& slice) {
   for (std::int64_t begin = 0; begin < slice.tokens; begin += stripe) {
     const std::int64_t end = begin + stripe < slice.tokens ? begin + stripe : slice.tokens;
     for (std::int64_t tile = slice.first_tile; tile < slice.end_tile; tile += R) {
-      const std::byte* tiles[R];  // past the last tile that one again, whose sums nobody stores
-      for (int r = 0; r < R; ++r)
-        tiles[r] = slice.tiles +
-                   (tile + r < slice.end_tile ? tile + r : slice.end_tile - 1) * slice.tile_bytes;
+      const std::byte* tiles[R];
+      tile_pointers<R>(slice, tile, tiles);
       for (std::int64_t token = begin; token < end; token += panel) {
         const int width = static_cast<int>(end - token < panel ? end - token : panel);
         const PanelCursor x = {slice.x_codes + token * dwords, slice.x_scales + token * units,

@@ -83,15 +83,6 @@ inline void clear(float* sums, int count) {
   for (int i = 0; i < count; ++i) sums[i] = 0.0f;
 }
 
-// R tiles from `tile` on; past the last one that one again, whose sums nobody stores.
-template <int R>
-inline void tile_pointers(const LinearSlice& slice, std::int64_t tile, const std::byte** tiles) {
-  for (int r = 0; r < R; ++r) {
-    const std::int64_t at = tile + r < slice.end_tile ? tile + r : slice.end_tile - 1;
-    tiles[r] = slice.tiles + at * slice.tile_bytes;
-  }
-}
-
 // Few tokens: memory decides the time, so each tile is read once, from its beginning to its end.
 template <class S, class W, int R, int T>
 inline void run_thin(const LinearSlice& slice) {
@@ -166,6 +157,7 @@ inline void run_thick(const LinearSlice& slice) {
         for (int r = 0; r < R; ++r) wide[r] = W::widen(slice, tiles[r], k, count, room[r]);
         for (int t = 0; t < stripe; t += panel) {
           const int width = stripe - t < panel ? stripe - t : panel;
+          // With the last inputs: till then the first-level cache is theirs and the sums'.
           if (k + count == slice.in) prefetch_outputs(slice, tile, R, token + t, width);
           multiply_block_of<S, F32, R, T>(width, wide, slice.x + (token + t) * slice.in + k * width,
                                           count, sums + t * R * kTileRows);

@@ -13,27 +13,13 @@ namespace {  // internal linkage: see linear_store.h
 inline constexpr int kSqueezedAhead = 6144;  // bytes that are on their way from memory
 
 // R tiles at once: each sum is a chain of dependent additions, and R of them hide their latency.
-// Past the last tile that one again, whose sums nobody stores.
-template <int R>
-FARTHING_SIMD void thin_tiles(const LinearSlice& slice, std::int64_t tile,
-                              const std::byte* (&tiles)[R]) {
-  for (int r = 0; r < R; ++r)
-    tiles[r] = slice.tiles +
-               (tile + r < slice.end_tile ? tile + r : slice.end_tile - 1) * slice.tile_bytes;
-}
-template <class S, int R>
-FARTHING_SIMD void store_thin(const LinearSlice& slice, std::int64_t tile, const float* sums) {
-  for (int r = 0; r < R && tile + r < slice.end_tile; ++r)
-    store_tile<S>(slice, tile + r, 0, sums + r * kTileRows);
-}
-
 template <class V, int R>
 inline void run_thin(const SqueezedTiles& s, const LinearSlice& slice) {
   using S = typename V::Float;
   using F = typename S::F;
   for (std::int64_t tile = slice.first_tile; tile < slice.end_tile; tile += R) {
     const std::byte *last[R], *values[R];
-    thin_tiles<R>(slice, tile, last);  // of an odd number of inputs, dense
+    tile_pointers<R>(slice, tile, last);  // of an odd number of inputs, dense
     for (int r = 0; r < R; ++r) values[r] = last[r] + s.raw_bytes;
     alignas(64) float sums[R * kTileRows] = {};
     std::int64_t vectors = s.vectors;
@@ -71,7 +57,7 @@ inline void run_thin(const SqueezedTiles& s, const LinearSlice& slice) {
         S::store(sums + r * kTileRows, S::add(S::load(sums + r * kTileRows), sum[r]));
       }
     }
-    store_thin<S, R>(slice, tile, sums);
+    store_tiles<S>(slice, tile, R, 0, 1, sums);
   }
 }
 
