@@ -8,7 +8,8 @@ also: the fastest uniform artefact that meets each floor on KL against `farthing
 `farthing bench`, alternating. Prints Markdown.
 
 usage: tune_frontier.py FARTHING MODEL TEXT WORK [--method rtn] [--schemes ...] [--heads ...] [--budgets 5]
-           [--floors 0.003,0.01] [--context 256] [--windows 16] [--samples 32] [--no-bytes]
+           [--floors 0.003,0.01] [--context 256] [--windows 16] [--samples 32] [--rounds 5] [--no-bytes]
+           [--judge OTHER.txt --judge-windows 40]
 """
 import argparse
 import json
@@ -36,8 +37,9 @@ class Bench:
 
     def quality(self, place):
         out = self.work / "eval.json"
-        run(self.o.farthing, "eval", place, "--reference", self.o.model, "--text", self.o.text, "--context",
-            self.o.context, "--windows", self.o.windows, "--json", out, "--quiet")
+        text = ["--text", self.o.judge, "--convention", "llama.cpp"] if self.o.judge else ["--text", self.o.text]
+        run(self.o.farthing, "eval", place, "--reference", self.o.model, *text, "--context", self.o.context,
+            "--windows", self.o.judge_windows or self.o.windows, "--json", out, "--quiet")
         result = json.loads(out.read_text())
         text = next(iter(result["texts"].values()))
         return {"kld": text["kld"]["mean"], "stderr": text["kld"]["stderr"], "bytes": result["weights_bytes"],
@@ -60,7 +62,7 @@ class Bench:
             return json.loads(out.read_text()) | {"place": place}
         run(self.o.farthing, "tune", self.o.model, place, "--schemes", self.o.schemes, "--caches", "fp16", "--method",
             self.o.method, "--samples", self.o.samples, "--text", self.o.text, "--context", self.o.context,
-            "--windows", self.o.windows, "--cache", self.work / "cache", "--force", "--json", out, *limits)
+            "--windows", self.o.windows, "--cache", self.work / "cache", "--rounds", self.o.rounds, "--force", "--json", out, *limits)
         return json.loads(out.read_text()) | {"place": place}
 
     def ms(self, places, repeats=5):
@@ -107,6 +109,9 @@ def main():
     p.add_argument("--decode-context", type=int, default=64)
     p.add_argument("--windows", type=int, default=16)
     p.add_argument("--samples", type=int, default=32)
+    p.add_argument("--rounds", type=int, default=5, help="of tune")
+    p.add_argument("--judge", help="another text, by llama.cpp's convention, than the one that tune looks at")
+    p.add_argument("--judge-windows", type=int)
     p.add_argument("--no-bytes", action="store_true")
     p.add_argument("--threads", help="of everything; one is best on a machine that others use too")
     o = p.parse_args()
