@@ -37,6 +37,15 @@ struct IntAvx2 {
   FARTHING_SIMD I zero() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
   FARTHING_SIMD I set(std::int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
   FARTHING_SIMD I add(I x, I y) { return {_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)}; }
+  FARTHING_SIMD std::int32_t sum(I x) {
+    const __m256i half = _mm256_add_epi32(x.a, x.b);
+    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0b01001110));
+    return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0b10110001)));
+  }
+  FARTHING_SIMD I bits_of(Float::F x) {
+    return {_mm256_castps_si256(x.a), _mm256_castps_si256(x.b)};
+  }
   FARTHING_SIMD Float::F to_float(I x) {
     return {_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)};
   }
@@ -108,6 +117,10 @@ struct IntAvx2 {
     FARTHING_SIMD X input(const std::int32_t* x, int stride) {
       return {_mm256_set1_epi32(x[0]), _mm256_set1_epi32(x[stride])};
     }
+    FARTHING_SIMD void store_inputs(std::int32_t* x, I whole) {
+      store_groups(x, whole,
+                   _mm_setr_epi8(0, 1, 8, 9, 4, 5, 12, 13, -1, -1, -1, -1, -1, -1, -1, -1));
+    }
     FARTHING_SIMD Partial dot(Partial sums, B codes, X x) {
       return dot_ready(sums, {even(codes), odd(codes)}, x);
     }
@@ -143,6 +156,19 @@ struct IntAvx2 {
       return sums;
     }
   };
+
+ protected:
+  // Of every four numbers the bytes that `order` puts first: four dwords of these, then four of
+  // those after them.
+  FARTHING_SIMD void store_groups(std::int32_t* x, I numbers, __m128i order) {
+    const __m256i both = _mm256_broadcastsi128_si256(order);
+    const __m256i bytes = _mm256_unpacklo_epi32(_mm256_shuffle_epi8(numbers.a, both),
+                                                _mm256_shuffle_epi8(numbers.b, both));
+    // Groups 0 2 1 3 by now: the low lane has 0, 2 and the second dwords of them, and so on.
+    _mm256_storeu_si256(
+        reinterpret_cast<__m256i*>(x),
+        _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
+  }
 
  private:
   FARTHING_SIMD __m256i words(Float::F whole) {

@@ -40,6 +40,11 @@ struct IntAvx512Vnni : IntAvx512 {
     FARTHING_SIMD X input(const std::int32_t* x, int stride) {
       return {_mm512_set1_epi32(x[0]), _mm512_set1_epi32(x[stride])};
     }
+    FARTHING_SIMD void store_inputs(std::int32_t* x, I whole) {
+      const I high = _mm512_add_epi32(whole, _mm512_set1_epi32(128));  // its second byte
+      store_groups(x, _mm512_mask_blend_epi8(0x2222222222222222, whole, high),
+                   _mm_setr_epi8(1, 5, 9, 13, 0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1));
+    }
     FARTHING_SIMD Partial dot(Partial sums, B codes, X x) {
       add_products(sums.high, codes, x.high);
       add_products(sums.low, codes, x.low);

@@ -32,6 +32,14 @@ struct IntAvxVnni : IntAvx2 {
     FARTHING_SIMD X input(const std::int32_t* x, int stride) {
       return {_mm256_set1_epi32(x[0]), _mm256_set1_epi32(x[stride])};
     }
+    FARTHING_SIMD void store_inputs(std::int32_t* x, I whole) {
+      const __m256i second = _mm256_set1_epi16(static_cast<short>(0xFF00));
+      const I high = IntAvx2::add(whole, IntAvx2::set(128));  // its second byte
+      store_groups(x,
+                   {_mm256_blendv_epi8(whole.a, high.a, second),
+                    _mm256_blendv_epi8(whole.b, high.b, second)},
+                   _mm_setr_epi8(1, 5, 9, 13, 0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1));
+    }
     FARTHING_SIMD Partial dot(Partial sums, B codes, X x) {
       return {Bytes::dot(sums.high, codes, x.high), Bytes::dot(sums.low, codes, x.low)};
     }

@@ -43,6 +43,12 @@ struct IntNeon {
   FARTHING_SIMD I add(I x, I y) {
     return each<I>([&](int i) { return vaddq_s32(x.v[i], y.v[i]); });
   }
+  FARTHING_SIMD std::int32_t sum(I x) {
+    return vaddvq_s32(vaddq_s32(vaddq_s32(x.v[0], x.v[1]), vaddq_s32(x.v[2], x.v[3])));
+  }
+  FARTHING_SIMD I bits_of(Float::F x) {
+    return each<I>([&](int i) { return vreinterpretq_s32_f32(x.v[i]); });
+  }
   FARTHING_SIMD Float::F to_float(I x) {
     return each<Float::F>([&](int i) { return vcvtq_f32_s32(x.v[i]); });
   }
@@ -65,9 +71,7 @@ struct IntNeon {
     store_16(p, words(whole, 0), words(whole, 2));
   }
   FARTHING_SIMD void store_planes(std::int8_t* high, std::int8_t* low, Float::F whole) {
-    const int16x8_t a = words(whole, 0), b = words(whole, 2), round = vdupq_n_s16(128);
-    store_16(high, vshrq_n_s16(vaddq_s16(a, round), 8), vshrq_n_s16(vaddq_s16(b, round), 8));
-    store_16(low, a, b);
+    store_word_planes(high, low, words(whole, 0), words(whole, 2));
   }
 
   // Four words: inputs 0 and 2, then 1 and 3. Any codes, inputs of 8 and of 16 bits.
@@ -92,6 +96,11 @@ struct IntNeon {
     FARTHING_SIMD X input(const std::int32_t* x, int stride) {
       return {vreinterpretq_s16_s32(vld1q_dup_s32(x)),
               vreinterpretq_s16_s32(vld1q_dup_s32(x + stride))};
+    }
+    FARTHING_SIMD void store_inputs(std::int32_t* x, I whole) {
+      const int16x8_t a = low_words(whole, 0), b = low_words(whole, 2);
+      vst1q_s32(x, vreinterpretq_s32_s16(vuzp1q_s16(a, b)));
+      vst1q_s32(x + 4, vreinterpretq_s32_s16(vuzp2q_s16(a, b)));
     }
     FARTHING_SIMD Partial dot(Partial sums, B codes, X x) {
       for (int i = 0; i < 4; ++i) {
@@ -119,6 +128,17 @@ struct IntNeon {
   template <class V, class Quarter>
   FARTHING_SIMD V each(Quarter quarter) {
     return {{quarter(0), quarter(1), quarter(2), quarter(3)}};
+  }
+
+ protected:
+  FARTHING_SIMD int16x8_t low_words(I x, int first) {
+    return vcombine_s16(vmovn_s32(x.v[first]), vmovn_s32(x.v[first + 1]));
+  }
+  FARTHING_SIMD void store_word_planes(std::int8_t* high, std::int8_t* low, int16x8_t a,
+                                       int16x8_t b) {
+    const int16x8_t round = vdupq_n_s16(128);
+    store_16(high, vshrq_n_s16(vaddq_s16(a, round), 8), vshrq_n_s16(vaddq_s16(b, round), 8));
+    store_16(low, a, b);
   }
 
  private:

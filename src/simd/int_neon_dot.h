@@ -54,6 +54,11 @@ struct IntNeonProducts : IntNeon {
     FARTHING_SIMD X input(const std::int32_t* x, int stride) {
       return {Bytes::input(x, stride), Bytes::input(x + stride, stride)};
     }
+    FARTHING_SIMD void store_inputs(std::int32_t* x, I whole) {
+      IntNeon::store_word_planes(reinterpret_cast<std::int8_t*>(x),
+                                 reinterpret_cast<std::int8_t*>(x + 4),
+                                 IntNeon::low_words(whole, 0), IntNeon::low_words(whole, 2));
+    }
     FARTHING_SIMD Partial dot(Partial sums, B codes, X x) {
       return {Bytes::dot(sums.high, codes, x.high), Bytes::dot(sums.low, codes, x.low)};
     }

@@ -53,6 +53,16 @@ struct IntScalar {
     for (int i = 0; i < 16; ++i) a.v[i] = wrap(wide(a.v[i]) + wide(b.v[i]));
     return a;
   }
+  FARTHING_SIMD std::int32_t sum(I a) {  // wraps
+    std::uint32_t total = 0;
+    for (const std::int32_t x : a.v) total += wide(x);
+    return wrap(total);
+  }
+  FARTHING_SIMD I bits_of(Float::F f) {  // a float's, as they are
+    I a;
+    std::memcpy(a.v, f.v, sizeof a.v);
+    return a;
+  }
   FARTHING_SIMD Float::F to_float(I a) {
     Float::F f;
     for (int i = 0; i < 16; ++i) f.v[i] = static_cast<float>(a.v[i]);
@@ -87,7 +97,8 @@ struct IntScalar {
 
   // A way of multiplying codes by inputs: start(), any number of dot(), finish() give the first
   // sums and all products. An input is kDwords numbers of 32 bits for every four inputs of a token,
-  // x[0] and x[stride].
+  // x[0] and x[stride]. store_inputs() makes those of 16 inputs, x[0] .. x[3] and x[4] .. x[7], of
+  // the low 16 bits of each number.
   struct Bytes {  // four signed bytes
     using Isa = IntScalar;
     using Partial = I;
@@ -115,6 +126,14 @@ struct IntScalar {
     static constexpr int kDwords = 2, kFlush = 0;
     FARTHING_SIMD Partial start(I first) { return {{}, first}; }
     FARTHING_SIMD X input(const std::int32_t* x, int stride) { return {x[0], x[stride]}; }
+    FARTHING_SIMD void store_inputs(std::int32_t* x, I whole) {
+      std::uint8_t bytes[32];
+      for (int i = 0; i < 16; ++i) {
+        bytes[i] = static_cast<std::uint8_t>((wide(whole.v[i]) + 128u) >> 8 & 255u);
+        bytes[16 + i] = static_cast<std::uint8_t>(wide(whole.v[i]) & 255u);
+      }
+      std::memcpy(x, bytes, sizeof bytes);
+    }
     FARTHING_SIMD Partial dot(Partial sums, const B& codes, X x) {
       return {Bytes::dot(sums.high, codes, x.high), Bytes::dot(sums.low, codes, x.low)};
     }

@@ -39,6 +39,10 @@ inline __m512i slli_epi16(__m512i x, unsigned count) {
   return join<__m512i>(_mm256_slli_epi16(half<__m256i>(x, 0), static_cast<int>(count)),
                        _mm256_slli_epi16(half<__m256i>(x, 1), static_cast<int>(count)));
 }
+inline __m512i madd_epi16(__m512i x, __m512i y) {
+  return join<__m512i>(_mm256_madd_epi16(half<__m256i>(x, 0), half<__m256i>(y, 0)),
+                       _mm256_madd_epi16(half<__m256i>(x, 1), half<__m256i>(y, 1)));
+}
 inline __m128i cvtepi16_epi8(__m256i x) {
   const __m256i bytes = _mm256_and_si256(x, _mm256_set1_epi16(255));
   return _mm_packus_epi16(half<__m128i>(bytes, 0), half<__m128i>(bytes, 1));
@@ -143,6 +147,8 @@ __m512i mask_expand(__m512i elsewhere, std::uint64_t mask, __m512i x) {
 #define _mm512_slli_epi16 emulated::slli_epi16
 #define _mm256_cvtepi16_epi8 emulated::cvtepi16_epi8
 #define _mm256_dpbusd_avx_epi32 simde_mm256_dpbusd_epi32
+#undef _mm512_madd_epi16
+#define _mm512_madd_epi16 emulated::madd_epi16
 #undef _mm512_scalef_ps
 #define _mm512_scalef_ps emulated::scalef_ps
 #define __m512bh __m512i

@@ -38,11 +38,17 @@ class TestSequence {
     queries = random_floats(
         random, static_cast<std::size_t>(length) * static_cast<std::size_t>(columns()), spread);
     const auto count = static_cast<std::size_t>((length + kPageTokens - 1) / kPageTokens);
+    if (layout.type == KvType::kInt8) {  // products of integers: attention/code_body.h
+      problem_.query_limit = 8191;
+      problem_.weight_limit = 32639;
+      problem_.chunk = 256;
+    }
     memory_ = AlignedArray<std::byte>(count * page_bytes_);
     std::fill(memory_.begin(), memory_.end(), std::byte{0xFF});
     for (std::size_t p = 0; p < count; ++p) pages.push_back(memory_.data() + p * page_bytes_);
   }
 
+  const KvLayout& layout() const { return layout_; }
   std::int64_t columns() const {
     return static_cast<std::int64_t>(problem_.heads) * layout_.head_dim;
   }
@@ -81,6 +87,10 @@ class TestSequence {
     }
     return all;
   }
+
+  // (positions, kv_heads * dim), before they are stored.
+  std::vector<float>& keys() { return problem_.keys; }
+  std::vector<float>& values() { return problem_.values; }
 
   std::vector<std::byte*> pages;
   std::vector<float> queries;

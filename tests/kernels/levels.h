@@ -69,12 +69,19 @@ inline std::vector<Isa> tested(std::initializer_list<Isa> isas) {
   return found;
 }
 
-// The levels that attention and elementwise kernels tell apart: scalar, which others are compared
-// with, then those that are tested.
-inline std::vector<Isa> levels() {
-  std::vector<Isa> found = tested({Isa::kAvx2, Isa::kAvx512, Isa::kNeon});
+// The levels that elementwise kernels tell apart: scalar, which others are compared with, then
+// those that are tested.
+inline std::vector<Isa> with_scalar(std::vector<Isa> found) {
   found.insert(found.begin(), Isa::kScalar);
   return found;
+}
+inline std::vector<Isa> levels() {
+  return with_scalar(tested({Isa::kAvx2, Isa::kAvx512, Isa::kNeon}));
+}
+// Those that attention does.
+inline std::vector<Isa> attention_levels() {
+  return with_scalar(tested({Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512, Isa::kAvx512Vnni, Isa::kNeon,
+                             Isa::kNeonDot, Isa::kNeonI8mm}));
 }
 
 }  // namespace farthing::kernels

@@ -15,11 +15,12 @@ namespace farthing::kernels {
 namespace {
 
 // Best first.
-struct TileKernelsOf {
+template <class Kernels>
+struct Row {
   Isa isa;
-  const TileKernels* kernels;
+  const Kernels* kernels;
 };
-constexpr TileKernelsOf kTable[] = {
+constexpr Row<TileKernels> kTileTable[] = {
 #if defined(__x86_64__)
     {Isa::kAvx512, &kTileKernelsAvx512},
     {Isa::kAvx2, &kTileKernelsAvx2},
@@ -28,21 +29,35 @@ constexpr TileKernelsOf kTable[] = {
 #endif
     {Isa::kScalar, &kTileKernelsScalar},
 };
-const TileKernels& kernels_for(const Runtime& runtime) {
-  for (const auto& row : kTable)
+constexpr Row<CodeKernels> kCodeTable[] = {
+#if defined(__x86_64__)
+    {Isa::kAvx512Vnni, &kCodeKernelsAvx512Vnni}, {Isa::kAvx512, &kCodeKernelsAvx512},
+    {Isa::kAvxVnni, &kCodeKernelsAvxVnni},       {Isa::kAvx2, &kCodeKernelsAvx2},
+#elif defined(__aarch64__)
+    {Isa::kNeonI8mm, &kCodeKernelsNeonI8mm},
+    {Isa::kNeonDot, &kCodeKernelsNeonDot},
+    {Isa::kNeon, &kCodeKernelsNeon},
+#endif
+    {Isa::kScalar, &kCodeKernelsScalar},
+};
+template <class Kernels, std::size_t kCount>
+const Kernels& kernels_for(const Runtime& runtime, const Row<Kernels> (&table)[kCount]) {
+  for (const auto& row : table)
     if (runtime.isas.has(row.isa)) return *row.kernels;
-  return kTileKernelsScalar;
+  return *table[kCount - 1].kernels;
 }
 
 // Everything about one call that its tasks share.
 struct Call {
   const TileKernels& kernels;
+  const CodeKernels& code_kernels;
   const KvLayout& layout;
   const AttentionRules& rules;
   MatrixView<const float> q;
   MatrixView<float> out;
   KvPage page;
   int padded_dim;
+  bool in_codes() const { return layout.type == KvType::kInt8; }
 };
 
 TilePartial partial_at(float* at, int rows) { return {at, at + rows, at + 2 * rows}; }
@@ -60,14 +75,22 @@ class Scratch {
     floats = scores + kTileRows * kChunkTokens;
     chunk = floats + kChunkTokens * dim;
     total = chunk + kTileRows * (dim + 2);
+    if (!call.in_codes()) return;
+    const auto query = static_cast<std::size_t>(kTileRows * code_dwords(call.padded_dim));
+    codes_.reserve_scratch(query + kTileRows * code_dwords(kChunkTokens));
+    queries = codes_.data();
+    weights = queries + query;
   }
   float *q = nullptr, *scores = nullptr, *floats = nullptr, *chunk = nullptr, *total = nullptr;
-  float slopes[kTileRows], offsets[kTileRows];
+  std::int32_t *queries = nullptr, *weights = nullptr;
+  float scales[kTileRows], largest_weights[kTileRows], slopes[kTileRows], offsets[kTileRows];
+  std::int32_t query_folds[kTileRows];
   std::vector<float> biases;  // (kTileRows, kChunkTokens), where there are any
   int first[kTileRows], last[kTileRows];
 
  private:
   AlignedArray<float> memory_;
+  AlignedArray<std::int32_t> codes_;
 };
 
 Scratch& scratch_of_thread(const Call& call) {
@@ -80,9 +103,16 @@ void gather_queries(const Call& call, const AttentionTask& task, Scratch& scratc
   const auto dim = static_cast<std::size_t>(call.layout.head_dim);
   for (int r = 0; r < task.rows; ++r) {
     const std::int64_t head = task.head(r);
-    std::memcpy(scratch.q + static_cast<std::size_t>(r) * dim,
-                call.q.row_data(task.matrix_row(r)) + head * call.layout.head_dim,
-                dim * sizeof(float));
+    const float* q = call.q.row_data(task.matrix_row(r)) + head * call.layout.head_dim;
+    scratch.scales[r] = call.rules.scale;
+    if (call.in_codes()) {
+      const RoundedRow rounded = call.code_kernels.round_query(
+          q, call.layout.head_dim, scratch.queries + r * code_dwords(call.padded_dim));
+      scratch.scales[r] *= rounded.scale;
+      scratch.query_folds[r] = rounded.fold;
+    } else {
+      std::memcpy(scratch.q + static_cast<std::size_t>(r) * dim, q, dim * sizeof(float));
+    }
     if (!call.rules.slopes.empty())
       scratch.slopes[r] = call.rules.slopes[static_cast<std::size_t>(head)];
   }
@@ -104,8 +134,8 @@ void fill_rounded_biases(const Call& call, const AttentionTask& task, std::int64
   }
 }
 
-void run_chunk(const Call& call, const AttentionTask& task, std::int64_t chunk, Scratch& scratch,
-               const TilePartial& result) {
+void run_chunk(const Call& call, const AttentionTask& task, const AttentionPiece& piece,
+               std::int64_t chunk, Scratch& scratch, const TilePartial& result) {
   const std::int64_t start = chunk * kChunkTokens;
   AttentionTile tile{};
   for (int r = 0; r < task.rows; ++r) {
@@ -126,6 +156,7 @@ void run_chunk(const Call& call, const AttentionTask& task, std::int64_t chunk, 
     const std::size_t p = static_cast<std::size_t>(chunk) * kChunkPages + i;
     if (p < pages.size() && pages[p] != nullptr) tile.blocks[i] = pages[p] + head_offset;
   }
+  tile.cold = chunk == piece.first_chunk;
   tile.type = call.layout.type;
   tile.head_dim = call.layout.head_dim;
   tile.padded_dim = call.padded_dim;
@@ -135,9 +166,11 @@ void run_chunk(const Call& call, const AttentionTask& task, std::int64_t chunk, 
   tile.value_scales = call.page.value_scales;
   tile.rows = task.rows;
   tile.q = scratch.q;
+  tile.queries = scratch.queries;
+  tile.query_folds = scratch.query_folds;
   tile.first = scratch.first;
   tile.last = scratch.last;
-  tile.scale = call.rules.scale;
+  tile.scales = scratch.scales;
   tile.cap = call.rules.soft_cap;
   if (!call.rules.slopes.empty()) {
     if (call.rules.rounded_slope_scale > 0) {
@@ -149,9 +182,11 @@ void run_chunk(const Call& call, const AttentionTask& task, std::int64_t chunk, 
   }
   tile.offsets = scratch.offsets;
   tile.scores = scratch.scores;
+  tile.largest_weights = scratch.largest_weights;
   tile.floats = scratch.floats;
+  tile.weights = scratch.weights;
   tile.result = result;
-  call.kernels.attend_chunk(tile);
+  call.in_codes() ? call.code_kernels.attend_chunk(tile) : call.kernels.attend_chunk(tile);
 }
 
 TilePartial start_total(const Call& call, const AttentionTask& task, float* at) {
@@ -179,7 +214,7 @@ void run_piece(const Call& call, const AttentionTask& task, const AttentionPiece
     const TilePartial total = start_total(call, task, scratch.total);
     const TilePartial chunk = partial_at(scratch.chunk, task.rows);
     for (std::int64_t c = piece.first_chunk; c < piece.last_chunk; ++c) {
-      run_chunk(call, task, c, scratch, chunk);
+      run_chunk(call, task, piece, c, scratch, chunk);
       call.kernels.join(task.rows, call.padded_dim, chunk, total);
     }
     return finish(call, task, total);
@@ -189,7 +224,7 @@ void run_piece(const Call& call, const AttentionTask& task, const AttentionPiece
                       task.rows);
   };
   for (std::int64_t c = piece.first_chunk; c < piece.last_chunk; ++c)
-    run_chunk(call, task, c, scratch, partial(c));
+    run_chunk(call, task, piece, c, scratch, partial(c));
   if (piece.missing->fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   const TilePartial total = start_total(call, task, scratch.total);
   for (std::int64_t c = task.first_chunk; c < task.last_chunk; ++c)
@@ -205,7 +240,8 @@ void attend(Runtime& runtime, const KvLayout& layout, const AttentionRules& rule
   assert(rules.heads % layout.kv_heads == 0);
   assert(q.cols == static_cast<std::int64_t>(rules.heads) * layout.head_dim && out.cols == q.cols);
   const KvPage page(layout);
-  const Call call{.kernels = kernels_for(runtime),
+  const Call call{.kernels = kernels_for(runtime, kTileTable),
+                  .code_kernels = kernels_for(runtime, kCodeTable),
                   .layout = layout,
                   .rules = rules,
                   .q = q,

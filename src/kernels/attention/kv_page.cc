@@ -45,9 +45,9 @@ KvPage::KvPage(const KvLayout& layout) {
   element_bits = row_of(layout.type).bits;
   padded_dim = round_up(dim, kLanes);
   value_stride = padded_dim * element_bits / 8;
-  const std::size_t key_rows = element_bits == 4 ? (dim + 1) / 2 : dim;
-  const std::size_t row_bytes = element_bits == 4 ? kPageTokens : kPageTokens * element_bits / 8;
-  key_scales = round_up(key_rows * row_bytes, kAlignment);
+  // Features that share a number, or a lane of a product, come together.
+  const std::size_t together = element_bits == 4 ? 2 : element_bits == 8 ? 4 : 1;
+  key_scales = round_up(round_up(dim, together) * kPageTokens * element_bits / 8, kAlignment);
   values = key_scales + scales;
   value_scales = values + kPageTokens * value_stride;
   head_bytes = round_up(value_scales + scales, kAlignment);

@@ -43,6 +43,9 @@ Fp16 to_fp16_saturated(float x) {
   return overflow ? Fp16{static_cast<std::uint16_t>(half.bits - 1)} : half;
 }
 
+std::byte biased_byte(int code8) { return static_cast<std::byte>(code8 + kCodeBias); }
+int code_of(std::byte biased) { return std::to_integer<int>(biased) - kCodeBias; }
+
 void put_nibble(std::byte* byte, bool high, int code4) {
   const unsigned old = std::to_integer<unsigned>(*byte);
   const auto bits = static_cast<unsigned>(code4 + 8);
@@ -64,7 +67,7 @@ T get(const std::byte* at) {
   return number;
 }
 
-// One head's block of a page at one position.
+// One head's block of a page at one position. The bytes of a feature of an integer type:
 struct HeadSlot {
   const KvPage& page;
   std::size_t slot;
@@ -73,40 +76,40 @@ struct HeadSlot {
   std::size_t key_scale() const { return page.key_scales + slot * sizeof(float); }
   std::size_t value_scale() const { return page.value_scales + slot * sizeof(float); }
   std::size_t value_row() const { return page.values + slot * page.value_stride; }
-  std::size_t key_byte(std::size_t d) const { return d / 2 * kPageTokens + slot; }  // INT4
-  std::size_t value_byte(std::size_t d) const { return value_row() + d / 16 * 8 + d % 8; }
+  std::size_t key_byte8(std::size_t d) const { return d / 4 * kKeyGroupBytes + slot * 4 + d % 4; }
+  std::size_t value_byte8(std::size_t d) const {
+    return page.values + slot / 4 * 4 * page.value_stride + d * 4 + slot % 4;
+  }
+  std::size_t key_byte4(std::size_t d) const { return d / 2 * kPageTokens + slot; }
+  std::size_t value_byte4(std::size_t d) const { return value_row() + d / 16 * 8 + d % 8; }
 };
 
 template <class Convert>
-void store_whole(const HeadSlot& at, std::byte* head, const float* k, const float* v, Convert key,
-                 Convert value) {
-  using T = decltype(key(0.0f));
-  std::byte* keys = head + at.slot * sizeof(T);
-  for (int d = 0; d < at.dim; ++d, keys += kPageTokens * sizeof(T)) put(keys, key(k[d]));
-  std::byte* values = head + at.value_row();
-  for (int d = 0; d < at.dim; ++d, values += sizeof(T)) put(values, value(v[d]));
-}
-template <class Convert>
 void store_whole(const HeadSlot& at, std::byte* head, const float* k, const float* v,
                  Convert convert) {
-  store_whole(at, head, k, v, convert, convert);
+  using T = decltype(convert(0.0f));
+  std::byte* keys = head + at.slot * sizeof(T);
+  for (int d = 0; d < at.dim; ++d, keys += kPageTokens * sizeof(T)) put(keys, convert(k[d]));
+  std::byte* values = head + at.value_row();
+  for (int d = 0; d < at.dim; ++d, values += sizeof(T)) put(values, convert(v[d]));
 }
 
 void store_integers(KvType type, const HeadSlot& at, std::byte* head, const float* k,
                     const float* v) {
-  const Grid keys = grid_of(type, k, at.dim), values = grid_of(type, v, at.dim);
+  Grid keys = grid_of(type, k, at.dim);
+  const Grid values = grid_of(type, v, at.dim);
+  keys.scale += 0.0f * values.scale;  // what is no number shows in the score: weights may hide it
   put(head + at.key_scale(), keys.scale);
   put(head + at.value_scale(), values.scale);
-  if (type == KvType::kInt8) {
-    const auto with = [](float inverse) {
-      return [inverse](float x) { return static_cast<std::int8_t>(code(x, inverse, -127, 127)); };
-    };
-    return store_whole(at, head, k, v, with(keys.inverse), with(values.inverse));
-  }
   for (int d = 0; d < at.dim; ++d) {
     const auto i = static_cast<std::size_t>(d);
-    put_nibble(head + at.key_byte(i), i % 2 != 0, code(k[d], keys.inverse, -8, 7));
-    put_nibble(head + at.value_byte(i), i % 16 >= 8, code(v[d], values.inverse, -8, 7));
+    if (type == KvType::kInt8) {
+      head[at.key_byte8(i)] = biased_byte(code(k[d], keys.inverse, -127, 127));
+      head[at.value_byte8(i)] = biased_byte(code(v[d], values.inverse, -127, 127));
+    } else {
+      put_nibble(head + at.key_byte4(i), i % 2 != 0, code(k[d], keys.inverse, -8, 7));
+      put_nibble(head + at.value_byte4(i), i % 16 >= 8, code(v[d], values.inverse, -8, 7));
+    }
   }
 }
 
@@ -138,10 +141,10 @@ void load_integers(KvType type, const HeadSlot& at, const std::byte* head, float
   const float value_scale = get<float>(head + at.value_scale());
   for (int d = 0; d < at.dim; ++d) {
     const auto i = static_cast<std::size_t>(d);
-    const int key = type == KvType::kInt8 ? get<std::int8_t>(head + i * kPageTokens + at.slot)
-                                          : get_nibble(head[at.key_byte(i)], i % 2 != 0);
-    const int value = type == KvType::kInt8 ? get<std::int8_t>(head + at.value_row() + i)
-                                            : get_nibble(head[at.value_byte(i)], i % 16 >= 8);
+    const int key = type == KvType::kInt8 ? code_of(head[at.key_byte8(i)])
+                                          : get_nibble(head[at.key_byte4(i)], i % 2 != 0);
+    const int value = type == KvType::kInt8 ? code_of(head[at.value_byte8(i)])
+                                            : get_nibble(head[at.value_byte4(i)], i % 16 >= 8);
     k[d] = static_cast<float>(key) * key_scale;
     v[d] = static_cast<float>(value) * value_scale;
   }

@@ -1,8 +1,8 @@
-// How each type's numbers come out of a page as vectors; kv_page.h has the layout. S is an
-// instruction set of simd/float_*.h. Scales are not applied here.
+// How each type's numbers come out of a page as vectors of floats (INT8 does not: code_body.h);
+// kv_page.h has the layout. S is an instruction set of simd/float_*.h. Scales are not applied here.
 #pragma once
 
-#include "kernels/attention/kv_page.h"
+#include "kernels/attention/tile_softmax.h"
 #include "simd/inline.h"
 
 namespace farthing::kernels {
@@ -12,7 +12,8 @@ namespace farthing::kernels {
 // values(row, i): features 16 i .. 16 i + 15 of the position whose values start at row.
 template <class S, std::size_t kBytes>
 struct WholeNumbers {
-  static constexpr bool kScaled = false, kFar = true;
+  static constexpr bool kFar = true;
+  static constexpr Scores kScores = Scores::kOfFloats;
   static constexpr int kVectorBytes = 16 * static_cast<int>(kBytes);  // of 16 values
   FARTHING_SIMD const std::byte* key_place(const std::byte* block, int d, int half) {
     return block +
@@ -70,21 +71,9 @@ struct NumbersF16 : WholeNumbers<S, 2> {
 };
 
 template <class S>
-struct NumbersInt8 : WholeNumbers<S, 1> {
-  using Base = WholeNumbers<S, 1>;
-  static constexpr bool kScaled = true;
-  template <bool kOdd>
-  FARTHING_SIMD typename S::F keys(const std::byte* block, int d, int half) {
-    return S::load_i8(Base::key_place(block, d, half));
-  }
-  FARTHING_SIMD typename S::F values(const std::byte* row, int i) {
-    return S::load_i8(Base::value_place(row, i));
-  }
-};
-
-template <class S>
 struct NumbersInt4 {
-  static constexpr bool kScaled = true, kFar = true;
+  static constexpr bool kFar = true;
+  static constexpr Scores kScores = Scores::kOfNumbers;
   static constexpr int kVectorBytes = 8;
   FARTHING_SIMD const std::byte* key_place(const std::byte* block, int d, int half) {
     return block + static_cast<std::size_t>(d / 2) * kPageTokens +

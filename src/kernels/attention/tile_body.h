@@ -1,12 +1,14 @@
-// The one body of attention over a chunk; S is an instruction set of simd/float_*.h.
+// The one body of attention over a chunk whose products are those of floats, and of what comes
+// after the chunks; S is an instruction set of simd/float_*.h.
 //
 // Rows are taken in blocks of S::kRegisterRows.
 #pragma once
 
 #include "kernels/attention/tile_products.h"
-#include "simd/math.h"
+#include "kernels/attention/tile_softmax.h"
 
 namespace farthing::kernels {
+namespace {  // internal linkage: see linear_store.h
 
 template <class S>
 struct TileBody {
@@ -14,32 +16,8 @@ struct TileBody {
   using Math = simd::Math<S>;
   using Tile = AttentionTile;
   using Pointer = const std::byte*;
-  static constexpr float kNothing = -__builtin_inff();
 
-  struct Range {  // of positions in the chunk
-    int first, last;
-    FARTHING_SIMD Range common(Range a, Range b) {
-      return {a.first > b.first ? a.first : b.first, a.last < b.last ? a.last : b.last};
-    }
-    [[gnu::always_inline]] inline bool empty() const { return first >= last; }
-  };
-  struct Block {  // of rows
-    int row, rows;
-  };
-  FARTHING_SIMD Block block_at(const Tile& t, int row) {
-    const int left = t.rows - row;
-    return {row, left < S::kRegisterRows ? left : S::kRegisterRows};
-  }
-  // What any row of the block sees.
-  FARTHING_SIMD Range seen_by(const Tile& t, Block block) {
-    Range range{kChunkTokens, 0};
-    for (int r = block.row; r < block.row + block.rows; ++r) {
-      if (t.first[r] >= t.last[r]) continue;
-      range.first = t.first[r] < range.first ? t.first[r] : range.first;
-      range.last = t.last[r] > range.last ? t.last[r] : range.last;
-    }
-    return range;
-  }
+  FARTHING_SIMD Block rows_at(const Tile& t, int row) { return block_at(t, row, S::kRegisterRows); }
 
   // The product of kRows rows at most with pages `page` .. `page` + `pages` - 1.
   template <class Numbers, int kRows>
@@ -86,31 +64,16 @@ struct TileBody {
     sums.store(mix, v, padded_dim);
   }
 
-  // Few rows, straight from the pages. Memory is read in the order keys, values, next chunk's keys;
-  // what comes kAhead pages later is asked for early.
-  struct Stream {
-    static constexpr int kAhead = 2;
-    Pointer keys_ahead[kChunkPages], values_ahead[kChunkPages];
-    Stream(const Tile& t, int page, int end) {
-      for (int p = page; p < end; ++p) {
-        const int next = p + kAhead, over = next - end;
-        const bool inside = over < 0;
-        keys_ahead[p] =
-            inside ? t.blocks[next] : t.blocks[page + over < end ? page + over : p] + t.values;
-        const Pointer after = inside ? t.blocks[next] + t.values : t.blocks[kChunkPages + over];
-        values_ahead[p] = after != nullptr ? after : t.blocks[p] + t.values;
-      }
-    }
-  };
+  // Few rows, straight from the pages.
   template <class Numbers>
   static void attend_direct(const Tile& t) {
     const Block block{0, t.rows};
     const Range seen = seen_by(t, block);
-    const int page = seen.first / kPageTokens, end = (seen.last + kPageTokens - 1) / kPageTokens;
-    const Stream stream(t, page, end);
+    const int page = seen.pages().first, end = seen.pages().last;
+    const Stream stream(t, seen.pages());
     score_rows<Numbers, S::kRegisterRows>(t, t.blocks + page, stream.keys_ahead + page, block, page,
                                           end - page);
-    softmax_rows<Numbers::kScaled>(t);
+    softmax_rows<Numbers::kScores>(t);
     ValueStretch stretches[kChunkPages];
     for (int p = page; p < end; ++p) {
       const Range part = Range::common(seen, positions_of(p));
@@ -127,7 +90,7 @@ struct TileBody {
     TileProducts<S, Numbers>::convert_keys(t.blocks[page], ahead, t.values, t.head_dim, t.floats);
     const Pointer keys = reinterpret_cast<Pointer>(t.floats);
     for (int row = 0; row < t.rows; row += S::kRegisterRows) {
-      const Block block = block_at(t, row);
+      const Block block = rows_at(t, row);
       if (Range::common(seen_by(t, block), positions_of(page)).empty()) continue;
       score_rows<NumbersNear<S>, S::kRegisterRows>(t, &keys, &keys, block, page, 1);
     }
@@ -135,11 +98,11 @@ struct TileBody {
   template <class Numbers>
   static void attend_converted(const Tile& t) {
     const Range seen = seen_by(t, {0, t.rows});
-    const int first = seen.first / kPageTokens, end = (seen.last + kPageTokens - 1) / kPageTokens;
-    const Stream stream(t, first, end);
+    const int first = seen.pages().first, end = seen.pages().last;
+    const Stream stream(t, seen.pages());
     for (int page = first; page < end; ++page)
       score_page<Numbers>(t, page, stream.keys_ahead[page]);
-    softmax_rows<Numbers::kScaled>(t);
+    softmax_rows<Numbers::kScores>(t);
     for (int page = first; page < end; ++page) {
       const Range part = Range::common(seen, positions_of(page));
       const int start = page * kPageTokens;
@@ -149,7 +112,7 @@ struct TileBody {
     }
     const Pointer values = reinterpret_cast<Pointer>(t.floats);
     for (int row = 0; row < t.rows; row += S::kRegisterRows) {
-      const Block block = block_at(t, row);
+      const Block block = rows_at(t, row);
       const Range mine = seen_by(t, block);
       if (mine.empty()) continue;
       const ValueStretch all{values, values, mine.first, mine.last, t.scores + row * kChunkTokens};
@@ -158,62 +121,11 @@ struct TileBody {
     }
   }
 
-  FARTHING_SIMD Range positions_of(int page) {
-    return {page * kPageTokens, (page + 1) * kPageTokens};
-  }
-
-  // Scores of the vectors that `seen` touches become weights exp(score - largest), 0 where row r
-  // sees nothing; for integer values times their scales.
-  template <bool kScaled, bool kPlain>
-  static void softmax(const Tile& t, int r, Range seen) {
-    float* const scores = t.scores + r * kChunkTokens;
-    const int begin = seen.first / 16 * 16, end = seen.last, first = t.first[r], last = t.last[r];
-    const F scale = S::set(t.scale), nothing = S::set(kNothing);
-    F largest = nothing;
-    for (int p = begin; p < end; p += 16) {
-      F x = S::load(scores + p);
-      if constexpr (kScaled) x = S::mul(x, scales(t, t.key_scales, p));
-      x = S::mul(x, scale);
-      if constexpr (!kPlain) x = bend(t, r, p, x);
-      if (p < first || p + 16 > last) x = S::select(S::range(first - p, last - p), x, nothing);
-      S::store(scores + p, x);
-      largest = S::max(largest, x);
-    }
-    const float top = S::largest(largest);
-    const F shift = S::set(top == kNothing ? 0.0f : top);
-    F sum = S::zero();
-    for (int p = begin; p < end; p += 16) {
-      F weight = Math::exp_of_weight(S::sub(S::load(scores + p), shift));
-      sum = S::add(sum, weight);
-      if constexpr (kScaled) {
-        weight = S::mul(weight, scales(t, t.value_scales, p));
-        if (p < first || p + 16 > last)
-          weight = S::select(S::range(first - p, last - p), weight, S::zero());
-      }
-      S::store(scores + p, weight);
-    }
-    t.result.largest[r] = top;
-    t.result.sum[r] = S::sum(sum);
-  }
-  FARTHING_SIMD F bend(const Tile& t, int r, int p, F x) {
-    if (t.cap > 0) x = S::mul(S::set(t.cap), Math::tanh(S::mul(x, S::set(1.0f / t.cap))));
-    if (t.biases != nullptr) return S::add(x, S::load(t.biases + r * kChunkTokens + p));
-    if (t.slopes == nullptr) return x;
-    const F distance = S::add(S::lanes(), S::set(static_cast<float>(p) + t.offsets[r]));
-    return S::fma(S::set(t.slopes[r]), distance, x);
-  }
-  FARTHING_SIMD F scales(const Tile& t, std::size_t offset, int position) {
-    const auto* page = reinterpret_cast<const float*>(t.blocks[position / kPageTokens] + offset);
-    return S::load(page + position % kPageTokens);
-  }
-  template <bool kScaled>
+  template <Scores kScores>
   static void softmax_rows(const Tile& t) {
-    const bool plain = t.cap <= 0 && t.slopes == nullptr && t.biases == nullptr;
     for (int row = 0; row < t.rows; row += S::kRegisterRows) {
-      const Block block = block_at(t, row);
-      const Range seen = seen_by(t, block);
-      for (int r = row; r < row + block.rows; ++r)
-        plain ? softmax<kScaled, true>(t, r, seen) : softmax<kScaled, false>(t, r, seen);
+      const Block block = rows_at(t, row);
+      TileSoftmax<S>::template run<kScores>(t, block, seen_by(t, block), [] {});
     }
   }
 
@@ -230,7 +142,7 @@ struct TileBody {
       case KvType::kF16:
         return attend<NumbersF16<S>>(t);
       case KvType::kInt8:
-        return attend<NumbersInt8<S>>(t);
+        return;  // code_body.h
       case KvType::kInt4:
         return attend<NumbersInt4<S>>(t);
     }
@@ -249,7 +161,7 @@ struct TileBody {
       S::store_first(total.largest + r, top, count);
     }
     for (int r = 0; r < rows; ++r) {
-      if (chunk.largest[r] == kNothing) continue;
+      if (chunk.largest[r] == TileSoftmax<S>::kNothing) continue;
       total.sum[r] = total.sum[r] * old_share[r] + chunk.sum[r] * new_share[r];
       const F a = S::set(old_share[r]), b = S::set(new_share[r]);
       const float* mix = chunk.mix + r * padded_dim;
@@ -276,4 +188,5 @@ struct TileBody {
   static constexpr TileKernels kTable = {attend_chunk, join, finish};
 };
 
+}  // namespace
 }  // namespace farthing::kernels
