@@ -52,16 +52,17 @@ Timed attend(Runtime& runtime, const KvLayers& kv, std::int64_t count, std::int6
   Timed timed{seconds_since(start), static_cast<double>(count * kv.layers), {}};
   const double seen = static_cast<double>(context) + static_cast<double>(count + 1) / 2;
   timed.work.bytes = static_cast<double>(kv.bytes.size());
-  timed.work.operations[index(ActivationMode::kF32)] =
+  const bool integers = kv.layout.type == KvType::kInt8;
+  timed.work.operations[index(integers ? ActivationMode::kInt16 : ActivationMode::kF32)] =
       4.0 * kHeads * kHeadDim * seen * timed.tokens;
   return timed;
 }
 
 void bench_attention(Runtime& runtime, RoofProbe& roof, int repeats, const Progress& progress,
-                     std::vector<Row>& rows) {
+                     std::span<const KvType> types, std::vector<Row>& rows) {
   const bool scalar = runtime.isas.best() == Isa::kScalar;
   const std::int64_t context = scalar ? 512 : 4096, prompt = scalar ? 64 : 512;
-  for (KvType type : kKvTypes) {
+  for (KvType type : types) {
     Row names{.kv = std::string(kernels::kv_type_name(type)),
               .kernel = fmt::format("attention {}", isa_name(runtime.isas.best())),
               .isa = std::string(isa_name(runtime.isas.best()))};
@@ -125,12 +126,18 @@ void bench_elementwise(Runtime& runtime, RoofProbe& roof, int repeats, const Pro
 
 void bench_vectors(Runtime& runtime, RoofProbe& roof, int repeats, const Progress& progress,
                    std::vector<Row>& rows) {
-  // Levels between these add integer or BF16 products only.
-  const auto levels = {"scalar", "avx2", "avx512", "neon"};
-  const std::string_view isa = isa_name(runtime.isas.best());
-  if (std::ranges::none_of(levels, [&](const char* level) { return isa == level; })) return;
-  bench_attention(runtime, roof, repeats, progress, rows);
-  bench_elementwise(runtime, roof, repeats, progress, rows);
+  const auto is_one_of = [&](std::initializer_list<Isa> levels) {
+    return std::ranges::find(levels, runtime.isas.best()) != levels.end();
+  };
+  // Levels between these add products of integers or of BF16 numbers only.
+  if (is_one_of({Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kNeon})) {
+    bench_attention(runtime, roof, repeats, progress, kKvTypes, rows);
+    bench_elementwise(runtime, roof, repeats, progress, rows);
+  }
+  if (is_one_of({Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kNeonDot, Isa::kNeonI8mm})) {
+    constexpr KvType kIntegers[] = {KvType::kInt8};
+    bench_attention(runtime, roof, repeats, progress, kIntegers, rows);
+  }
 }
 
 }  // namespace farthing::bench
