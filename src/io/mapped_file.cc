@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -115,8 +116,13 @@ void MappedFile::release(ByteSpan range) const {
   const auto begin = reinterpret_cast<std::uintptr_t>(range.data());
   const std::uintptr_t end = begin + range.size();
   if (range.empty() || begin < file_begin || end > file_begin + bytes_.size()) return;
-  // Whole pages inside the range: those at its ends hold neighbours too.
-  const std::uintptr_t first = (begin + page - 1) / page * page, last = end / page * page;
+  // With a page Linux maps those around it in the page cache too (fault_around_bytes). A neighbour
+  // that is still read comes back from there.
+  constexpr std::uintptr_t kAround = 65536;
+  const std::uintptr_t first = std::max(begin / kAround * kAround, file_begin);
+  const std::uintptr_t last =
+      std::min((end + kAround - 1) / kAround * kAround,
+               (file_begin + bytes_.size() + page - 1) / page * page);
   if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
 }
 
