@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <numeric>
+#include <optional>
 
 namespace farthing::calibrate {
 namespace {
@@ -191,6 +192,23 @@ Collected BlockRunner::collect(model::Model& model, int layer, const HiddenState
     run(model, layer, chunk, copy_of(states, chunk), &collector);
   }
   return collector.finish();
+}
+
+LinearStatistics BlockRunner::collect_head(model::Model& model, const HiddenStates& states,
+                                           unsigned wanted, const Reference* reference) {
+  const Timed timed(times_.statistics);
+  std::optional<Accumulator> sum;
+  for (const Chunk& chunk : chunks()) {
+    const auto inputs_of = [&](model::Model& from, const HiddenStates& at) {
+      return from.head_inputs(runtime_, at.view().rows_from(chunk.first_row, chunk.rows));
+    };
+    const auto x = inputs_of(model, states);
+    if (!sum) sum.emplace(x.cols, wanted, samples_.tokens());
+    sum->add(runtime_, x,
+             reference == nullptr ? MatrixView<const float>{}
+                                  : inputs_of(reference->model, reference->states));
+  }
+  return sum->finish(runtime_);
 }
 
 }  // namespace farthing::calibrate

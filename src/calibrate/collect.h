@@ -58,6 +58,10 @@ class BlockRunner {
   };
   Collected collect(model::Model& model, int layer, const HiddenStates& states,
                     const Wanted& wanted, const Reference* reference = nullptr);
+  // What enters the head when the states have been through all blocks. No token counts more than
+  // others: an error in the head reaches none but its own.
+  LinearStatistics collect_head(model::Model& model, const HiddenStates& states, unsigned wanted,
+                                const Reference* reference = nullptr);
   // Forward passes and statistics so far.
   const WorkTimes& times() const { return times_; }
 

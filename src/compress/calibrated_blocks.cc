@@ -20,7 +20,7 @@ using model::Slot;
 constexpr WeightScheme kFloat32 = {.element = Element::kF32, .bits = 32};
 
 unsigned wanted_of(std::span<const std::unique_ptr<Step>> steps, const PlannedUnit& unit) {
-  if (unit.keep || stage_of(unit.unit.slot) == Slot::kNone) return calibrate::kNoStatistics;
+  if (unit.keep || unit.stage() == Slot::kNone) return calibrate::kNoStatistics;
   unsigned wanted = unit.has_static_inputs() ? calibrate::kMoments : calibrate::kNoStatistics;
   for (const auto& step : steps) wanted |= step->statistics(unit);
   return wanted;
@@ -68,6 +68,14 @@ std::uint64_t transform_need(const std::map<Slot, StageSize>& stages, unsigned w
   return statistics + trial;
 }
 
+// The Hessian and its factor; with drift that, its copy in order, and the correction. Factoring has
+// one square more for a moment, which measured peaks (books-llama-8m, SmolLM2-135M) did not show.
+std::uint64_t solving_need(const PlannedUnit& unit, unsigned wanted) {
+  const auto square = static_cast<std::uint64_t>(unit.shape.cols * unit.shape.cols) * sizeof(float);
+  return ((wanted & calibrate::kHessian) != 0 ? 2 * square : 0) +
+         ((wanted & calibrate::kDrift) != 0 ? 3 * square : 0);
+}
+
 // What one layer takes beside the hidden states.
 std::uint64_t block_need(const Plan& plan, std::span<const std::unique_ptr<Step>> steps,
                          int layer) {
@@ -89,13 +97,7 @@ std::uint64_t block_need(const Plan& plan, std::span<const std::unique_ptr<Step>
     made += static_cast<std::uint64_t>(bits_per_weight(unit.scheme, unit.shape.cols) / 8 *
                                        static_cast<double>(count));
     const unsigned wanted = wanted_of(steps, unit);
-    // The Hessian and its factor; with drift that, its copy in order, and the correction. Factoring
-    // has one square more for a moment, which measured peaks (books-llama-8m, SmolLM2-135M) did not
-    // show.
-    const std::uint64_t square = inputs * inputs * sizeof(float);
-    std::uint64_t stage = 0;
-    if ((wanted & calibrate::kHessian) != 0) stage += 2 * square;
-    if ((wanted & calibrate::kDrift) != 0) stage += 3 * square;
+    std::uint64_t stage = solving_need(unit, wanted);
     for (const auto& step : steps) (step->learns() ? learned : stage) += step->work_bytes(unit);
     largest = std::max(largest, stage);
     StageSize& size = stages[stage_of(unit.unit.slot)];
@@ -182,6 +184,7 @@ CalibratedBlocks::CalibratedBlocks(Runtime& runtime, const model::TensorMap& map
     runner_.embed(*model, tokens, *states);
     for (const auto& step : steps_) step->transform_states(runtime_, states->view());
   };
+  put_final_norm();
   start(overlay_, model_, states_);
   if (has_reference_) start(float_overlay_, reference_, reference_states_);
 }
@@ -317,6 +320,19 @@ void CalibratedBlocks::replay(int layer, const FinishedBlock& finished) {
   advance(layer);
 }
 
+const calibrate::LinearStatistics* CalibratedBlocks::head_inputs(const PlannedUnit& unit) {
+  if (!unit.is_head() || wanted_of(steps_, unit) == calibrate::kNoStatistics) return nullptr;
+  if (model_ != nullptr) {
+    std::optional<calibrate::BlockRunner::Reference> reference;
+    if (has_reference_) reference.emplace(*reference_, *reference_states_);
+    head_inputs_ = runner_.collect_head(*model_, *states_, wanted_of(steps_, unit),
+                                        reference ? &*reference : nullptr);
+    model_.reset(), reference_.reset();
+    states_.reset(), reference_states_.reset();
+  }
+  return head_inputs_ ? &*head_inputs_ : nullptr;
+}
+
 void CalibratedBlocks::forget() {
   if (model_ != nullptr) model_->blocks().forget();
 }
@@ -325,6 +341,22 @@ Collected CalibratedBlocks::collect(int layer, const Wanted& wanted) {
   if (!has_reference_) return runner_.collect(*model_, layer, *states_, wanted);
   const calibrate::BlockRunner::Reference reference{*reference_, *reference_states_};
   return runner_.collect(*model_, layer, *states_, wanted, &reference);
+}
+
+// Models that are loaded now have the norm before the head as the steps make it.
+void CalibratedBlocks::put_final_norm() {
+  const auto norm = map_.find(Slot::kFinalNorm);
+  if (!norm) return;
+  for (const auto& step : steps_) {
+    const std::vector<float> gains = step->new_vector(map_, norm->base);
+    if (gains.empty()) continue;
+    for (io::OverlayCheckpoint* overlay : {&overlay_, &float_overlay_}) {
+      QuantizedTensor vector = allocate_tensor({1, std::ssize(gains)}, kFloat32);
+      std::copy(gains.begin(), gains.end(),
+                reinterpret_cast<float*>(vector.parts[0].writable().data()));
+      overlay->put(norm->base, 0, std::move(vector));
+    }
+  }
 }
 
 // The reference runs in the basis that the compressed model has.
@@ -366,6 +398,14 @@ calibrate::WorkTimes CalibratedBlocks::times() const {
   times.forward = runner_.times().forward;
   times.statistics = runner_.times().statistics;
   return times;
+}
+
+std::uint64_t CalibratedBlocks::head_need(const Plan& plan,
+                                          std::span<const std::unique_ptr<Step>> steps) {
+  std::uint64_t need = 0;
+  for (const PlannedUnit& unit : plan.units)
+    if (unit.is_head()) need = std::max(need, solving_need(unit, wanted_of(steps, unit)));
+  return need;
 }
 
 std::uint64_t CalibratedBlocks::memory_need(const model::TensorMap& map, const Plan& plan,

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -62,6 +63,9 @@ class CalibratedBlocks {
   calibrate::WorkTimes times() const;
   // Takes the samples through a block that an earlier run has finished.
   void replay(int layer, const FinishedBlock& finished);
+  // What enters the head, once all blocks are done, when a step wants to know it of this unit; else
+  // null. The samples are let go of.
+  const calibrate::LinearStatistics* head_inputs(const PlannedUnit& unit);
 
   // Bytes that all of this takes at its peak: hidden states (unless they are spilled), the largest
   // block as floats, packed and compressed, the statistics and factors of its largest stage, a
@@ -69,6 +73,9 @@ class CalibratedBlocks {
   static std::uint64_t memory_need(const model::TensorMap& map, const Plan& plan,
                                    std::span<const std::unique_ptr<Step>> steps,
                                    std::int64_t tokens, bool spill);
+
+  // What the statistics of the head take while it is rounded; nothing else is in memory then.
+  static std::uint64_t head_need(const Plan& plan, std::span<const std::unique_ptr<Step>> steps);
 
  private:
   void transform(Block& block);
@@ -79,6 +86,7 @@ class CalibratedBlocks {
                     const calibrate::LinearStatistics* inputs, FinishedMatrix& to);
   double cost_of(Block& block, const PlannedUnit& unit, const calibrate::Collected& ranges,
                  const calibrate::HiddenStates& exact, calibrate::HiddenStates& trial);
+  void put_final_norm();
   void put_rotated(int layer);
   void put_vectors(const std::map<std::string, QuantizedTensor>& vectors);
   void put_finished(const FinishedMatrix& matrix);
@@ -100,6 +108,7 @@ class CalibratedBlocks {
   std::unique_ptr<model::Model> model_, reference_;
   std::unique_ptr<calibrate::HiddenStates> states_, reference_states_;
   calibrate::BlockRunner runner_;
+  std::optional<calibrate::LinearStatistics> head_inputs_;
   calibrate::WorkTimes times_;  // without what runner_ measures
 };
 

@@ -82,7 +82,7 @@ bool add_calibration_need(const model::TensorMap& map, const Plan& plan,
                           StreamNeed& need) {
   const auto with = [&](bool spill) {
     // Blocks and what lies outside of them are done one after the other.
-    return std::max(need.memory_bytes,
+    return std::max(need.memory_bytes + CalibratedBlocks::head_need(plan, steps),
                     program_bytes(map.checkpoint(), !data.samples.empty()) +
                         CalibratedBlocks::memory_need(map, plan, steps, data.tokens(), spill));
   };

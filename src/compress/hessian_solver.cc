@@ -120,7 +120,7 @@ std::shared_ptr<const Solver> SolverCache::get(Runtime& runtime, const PlannedUn
                                                const calibrate::LinearStatistics& inputs,
                                                const SolverOptions& options) {
   const std::int64_t group = group_of(unit);
-  const model::Slot stage = calibrate::stage_of(unit.unit.slot);
+  const model::Slot stage = unit.stage();
   if (&inputs == inputs_ && group == group_ && inputs.tokens == tokens_ && stage == stage_ &&
       layer_ == unit.unit.layer)
     return solver_;

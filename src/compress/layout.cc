@@ -54,8 +54,8 @@ std::uint64_t item_bytes(const Item& item, const io::Checkpoint& checkpoint) {
   return bytes;
 }
 
-// Outside of the blocks each unit is a piece (it may be large), and what is copied is one; then
-// follow the blocks.
+// What is copied outside of the blocks is a piece; then follow the blocks, then each unit outside of
+// them (it may be large): what enters the head is known behind the last block.
 std::vector<Piece> make_pieces(const Plan& plan, const io::Checkpoint& checkpoint,
                                const std::vector<std::string>& dropped) {
   std::unordered_map<std::string_view, const PlannedUnit*> made;
@@ -69,7 +69,7 @@ std::vector<Piece> make_pieces(const Plan& plan, const io::Checkpoint& checkpoin
             [](const auto* a, const auto* b) { return a->name < b->name; });
 
   const auto prefixes = block_prefixes(plan);
-  std::vector<Piece> outside(1);
+  std::vector<Piece> pieces(1), ends;
   std::map<int, Piece> blocks;
   for (const io::TensorInfo* tensor : tensors) {
     const auto unit = made.find(tensor->name);
@@ -80,16 +80,17 @@ std::vector<Piece> make_pieces(const Plan& plan, const io::Checkpoint& checkpoin
       blocks[layer].layer = layer;
       blocks[layer].items.push_back(item);
     } else if (copied) {
-      outside[0].items.push_back(item);
+      pieces[0].items.push_back(item);
     } else {
-      outside.push_back({-1, {item}});
+      ends.push_back({-1, {item}});
     }
   }
   for (const PlannedUnit& unit : plan.units)
-    if (unit.untied) outside.push_back({-1, {{.unit = &unit, .copied = nullptr}}});
-  if (outside[0].items.empty()) outside.erase(outside.begin());
-  for (auto& [layer, block] : blocks) outside.push_back(std::move(block));
-  return outside;
+    if (unit.untied) ends.push_back({-1, {{.unit = &unit, .copied = nullptr}}});
+  if (pieces[0].items.empty()) pieces.erase(pieces.begin());
+  for (auto& [layer, block] : blocks) pieces.push_back(std::move(block));
+  for (Piece& end : ends) pieces.push_back(std::move(end));
+  return pieces;
 }
 
 }  // namespace

@@ -240,6 +240,10 @@ void unify_fused(Plan& plan) {
 
 }  // namespace
 
+Slot PlannedUnit::stage() const {
+  return is_head() ? Slot::kHead : calibrate::stage_of(unit.slot);
+}
+
 bool PlannedUnit::is_compressed() const { return !keep && !is_float(scheme); }
 
 Shape PlannedUnit::written_shape() const {

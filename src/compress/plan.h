@@ -36,6 +36,11 @@ struct PlannedUnit {
   // (rows, cols) as the artefact stores a slice: floats stay turned as they were.
   Shape written_shape() const;
   bool is_compressed() const;  // to fewer bits than floats have
+  // Whether it multiplies what the last norm puts out; a tied embedding does so too.
+  bool is_head() const { return unit.layer < 0 && activations.has_value(); }
+  // Which linears read what it reads: a stage of calibrate/collect.h, or kHead; kNone for a router
+  // and for an embedding that is no head.
+  model::Slot stage() const;
   bool has_static_inputs() const { return activations && !activations->dynamic; }
 };
 

@@ -176,8 +176,10 @@ class ShardStream {
   // The last step that rounds this matrix.
   std::unique_ptr<Rounder> rounder_of(const PlannedUnit& unit) const {
     std::unique_ptr<Rounder> rounder;
+    const calibrate::LinearStatistics* inputs =
+        job_.calibrated != nullptr ? job_.calibrated->head_inputs(unit) : nullptr;
     for (const auto& step : job_.steps)
-      if (auto made = step->rounder(job_.runtime, unit, nullptr)) rounder = std::move(made);
+      if (auto made = step->rounder(job_.runtime, unit, inputs)) rounder = std::move(made);
     if (rounder == nullptr)
       throw Error(Fault::kInternal, fmt::format("{}: no step rounds it", unit.base));
     return rounder;

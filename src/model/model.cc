@@ -141,7 +141,7 @@ void Model::run_blocks(Runtime& runtime, const cache::Batch& batch, cache::Paged
   }
 }
 
-void Model::head(Runtime& runtime, MatrixView<const float> hidden, MatrixView<float> logits) {
+MatrixView<const float> Model::head_inputs(Runtime& runtime, MatrixView<const float> hidden) {
   Scratch& s = *scratch_;
   MatrixView<const float> x = hidden;
   if (final_norm_) {
@@ -155,7 +155,12 @@ void Model::head(Runtime& runtime, MatrixView<const float> hidden, MatrixView<fl
     project_out_.apply(runtime, s.x, projected);
     x = projected;
   }
-  s.x.assign(x);
+  return x;
+}
+
+void Model::head(Runtime& runtime, MatrixView<const float> hidden, MatrixView<float> logits) {
+  Scratch& s = *scratch_;
+  s.x.assign(head_inputs(runtime, hidden));
   head_.apply(runtime, s.x, logits,
               {.accumulate = false, .scale = static_cast<float>(config_.logit_scale)});
   if (config_.final_soft_cap > 0)

@@ -46,6 +46,8 @@ class Model {
   // been extended to the end of every slice.
   void run_blocks(Runtime& runtime, const cache::Batch& batch, cache::PagedKv& kv, int first,
                   int last, MatrixView<float> hidden, Tap* tap = nullptr);
+  // What the head multiplies: rows (rows, width of the head) of hidden behind the last norm.
+  MatrixView<const float> head_inputs(Runtime& runtime, MatrixView<const float> hidden);
   // logits (rows, vocab) of rows of hidden. Callers bound the rows: logits leave in slabs.
   void head(Runtime& runtime, MatrixView<const float> hidden, MatrixView<float> logits);
 

@@ -11,7 +11,6 @@ namespace farthing::tune {
 namespace {
 
 using calibrate::Collected;
-using calibrate::stage_of;
 using compress::PlannedUnit;
 using model::Slot;
 
@@ -143,24 +142,32 @@ void RoundedWeights::round_layer(int layer) {
   for (const std::size_t member : members)
     for (std::size_t a = 1; a < alternatives; ++a) {
       const PlannedUnit& unit = space_.planned(member, a);
-      const Slot stage = stage_of(unit.unit.slot);
+      const Slot stage = unit.stage();
       const unsigned bits = wanted_of(unit, a);
       if (unit.keep || stage == Slot::kNone || bits == calibrate::kNoStatistics) continue;
       for (int slice = 0; slice < unit.slices; ++slice)
         wanted[{stage, expert_of(unit, slice)}] |= bits;
     }
   Collected inputs;
-  if (layer >= 0 && !wanted.empty() && !data_.samples.empty()) {
-    if (stream_ == nullptr || stream_->at > layer)
-      stream_ = std::make_unique<Stream>(runtime_, model_, data_);
-    stream_->advance_to(layer);
-    inputs = stream_->runner->collect(model_, layer, stream_->states, wanted);
-  }
+  if (!wanted.empty() && !data_.samples.empty()) inputs = inputs_of(layer, wanted);
   Blocks blocks = transformed(layer, alternatives, inputs);
   for (const std::size_t member : members) {
     if (progress_.cancelled()) throw Error(Fault::kInterrupted, "interrupted");
     round_member(member, alternatives, inputs, blocks);
   }
+}
+
+// layer -1: of the head, behind all blocks.
+Collected RoundedWeights::inputs_of(int layer, const calibrate::Wanted& wanted) {
+  const int before = layer < 0 ? static_cast<int>(model_.config().layers) : layer;
+  if (stream_ == nullptr || stream_->at > before)
+    stream_ = std::make_unique<Stream>(runtime_, model_, data_);
+  stream_->advance_to(before);
+  if (layer >= 0) return stream_->runner->collect(model_, layer, stream_->states, wanted);
+  Collected inputs;
+  for (const auto& [input, bits] : wanted)
+    inputs.emplace(input, stream_->runner->collect_head(model_, stream_->states, bits));
+  return inputs;
 }
 
 RoundedWeights::Blocks RoundedWeights::transformed(int layer, std::size_t alternatives,
@@ -242,7 +249,7 @@ void RoundedWeights::round_member(std::size_t member, std::size_t alternatives,
     model::TensorUnit source = first.unit;
     source.slice = slice;
     const QuantizedTensor stored = space_.map().load(source);
-    const auto found = inputs.find({stage_of(first.unit.slot), expert_of(first, slice)});
+    const auto found = inputs.find({first.stage(), expert_of(first, slice)});
     const calibrate::LinearStatistics* known = found == inputs.end() ? nullptr : &found->second;
     for (const std::size_t a : order)
       round_slice(space_.planned(member, a), a, slice, stored, known, blocks, made_[{member, a}]);

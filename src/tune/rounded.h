@@ -46,6 +46,7 @@ class RoundedWeights {
   using Blocks = std::map<std::size_t, std::unique_ptr<compress::Block>>;  // by alternative
   const Made& made(std::size_t member, std::size_t alternative);
   void round_layer(int layer);
+  calibrate::Collected inputs_of(int layer, const calibrate::Wanted& wanted);
   unsigned wanted_of(const compress::PlannedUnit& unit, std::size_t alternative) const;
   // Those alternatives' that change weights before they round them.
   Blocks transformed(int layer, std::size_t alternatives, const calibrate::Collected& inputs);

@@ -15,6 +15,8 @@ namespace farthing::tune {
 namespace {
 
 constexpr std::int64_t kDefaultContext = 512;
+// Of how compress rounds: what was measured with an older one is measured again.
+constexpr int kRevision = 2;
 
 std::string builtin_text() {
   std::string joined;
@@ -134,7 +136,7 @@ Study::Study(Runtime& runtime_, const io::Checkpoint& checkpoint_, StudyOptions 
     data = draw(checkpoint, *tokenizer, config, options.recipe, progress);
   source_sha256 = io::hash_checkpoint(checkpoint);
   const std::string key = sha256_hex(fmt::format(
-      "{}\n{}\n{}\n{}\n{}\n{}", FARTHING_VERSION, source_sha256, hash_windows(probe_text),
+      "{} {}\n{}\n{}\n{}\n{}\n{}", FARTHING_VERSION, kRevision, source_sha256, hash_windows(probe_text),
       compress::recipe_text(options.recipe), data.sha256, isa_name(runtime.isas.best())));
   model = model::Model::load(runtime, checkpoint);
   kv = kernels::KvType::kF32;

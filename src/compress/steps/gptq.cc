@@ -57,7 +57,8 @@ class Gptq final : public Step {
 
   std::unique_ptr<Rounder> rounder(Runtime& runtime, const PlannedUnit& unit,
                                    const calibrate::LinearStatistics* inputs) override {
-    // Outside of the blocks, and where no token came by, nothing is known: round to nearest.
+    // Of an embedding that is no head, and where no token came by, nothing is known: round to
+    // nearest.
     if (!rounds(unit) || inputs == nullptr || inputs->tokens == 0)
       return nearest_rounder(options_.sweep.range);
     SweepOptions options = options_.sweep;
@@ -70,7 +71,7 @@ class Gptq final : public Step {
   static bool rounds(const PlannedUnit& unit) {
     if (!unit.is_compressed() || unit.scheme.element != Element::kInt) return false;
     if (!unit.scheme.block.empty() && find_write_codes(unit.scheme) == nullptr) return false;
-    return calibrate::stage_of(unit.unit.slot) != model::Slot::kNone;
+    return unit.stage() != model::Slot::kNone;
   }
 
   Options options_;
