@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <optional>
-#include <set>
 
 #include "bench/vector_bench.h"
 #include "core/error.h"
 #include "core/random.h"
+#include "core/text.h"
 #include "formats/format.h"
 
 namespace farthing::bench {
@@ -54,37 +54,39 @@ std::optional<LinearCase> make_case(Runtime& runtime, std::string_view scheme, A
   }
 }
 
-void bench_case(Runtime& runtime, RoofProbe& roof, LinearCase& test, Row names, int repeats,
-                const Progress& progress, std::vector<Row>& rows) {
-  const bool scalar = runtime.isas.best() == Isa::kScalar;
-  for (std::int64_t tokens : {1, 8, scalar ? 32 : 512}) {
-    Row row = names;
-    row.test = fmt::format("linear {}", tokens);
-    row.batch = tokens;
-    // Many tokens are bound by arithmetic: one copy is enough.
-    const std::int64_t copies = tokens > 8 ? 1 : test.copies();
-    alternate(roof, repeats, progress, [&] { return test.run(runtime, tokens, copies); }, row);
-    rows.push_back(std::move(row));
+// Tests with 1, 8 and many tokens, of which some may not be wanted.
+std::vector<Row> wanted_rows(const KernelRows& to, std::string_view scheme, ActivationMode mode) {
+  std::vector<Row> rows;
+  for (const std::int64_t tokens : {1, 8, to.is_scalar() ? 32 : 512}) {
+    Row row{.test = fmt::format("linear {}", tokens),
+            .scheme = std::string(scheme),
+            .activations = std::string(activation_name(mode)),
+            .isa = to.isa(),
+            .batch = tokens};
+    if (to.wants(row)) rows.push_back(std::move(row));
   }
+  return rows;
 }
 
 // The rows that this level adds: where a level has no kernel of its own, one below runs.
-void bench_linears(Runtime& runtime, RoofProbe& roof, int repeats, Progress& progress,
-                   std::vector<Row>& rows) {
-  const Isa isa = runtime.isas.best();
-  const std::size_t bytes = isa == Isa::kScalar ? 0 : probe_bytes() / 2;
+void bench_linears(KernelRows& to) {
+  const std::size_t bytes = to.is_scalar() ? 0 : probe_bytes() / 2;
   std::int64_t done = 0;
   for (std::string_view scheme : kSchemes) {
     for (ActivationMode mode : kModes) {
-      auto test = make_case(runtime, scheme, mode, bytes);
-      if (!test || !test->kernel().ends_with(fmt::format(" {}", isa_name(isa)))) continue;
-      Row names{.scheme = std::string(scheme),
-                .activations = std::string(activation_name(mode)),
-                .kernel = std::string(test->kernel()),
-                .isa = std::string(isa_name(isa))};
-      bench_case(runtime, roof, *test, std::move(names), repeats, progress, rows);
+      std::vector<Row> rows = wanted_rows(to, scheme, mode);
+      if (rows.empty()) continue;
+      auto test = make_case(to.runtime, scheme, mode, bytes);
+      if (!test || !test->kernel().ends_with(" " + to.isa())) continue;
+      for (Row& row : rows) {
+        row.kernel = test->kernel();
+        const std::int64_t tokens = row.batch;
+        // Many tokens are bound by arithmetic: one copy is enough.
+        const std::int64_t copies = tokens > 8 ? 1 : test->copies();
+        to.measure(std::move(row), [&] { return test->run(to.runtime, tokens, copies); });
+      }
     }
-    progress.update(fmt::format("schemes, {}", isa_name(isa)), ++done, std::ssize(kSchemes));
+    to.progress.update(fmt::format("schemes, {}", to.isa()), ++done, std::ssize(kSchemes));
   }
 }
 
@@ -127,14 +129,23 @@ Timed LinearCase::run(Runtime& runtime, std::int64_t tokens, std::int64_t copies
   return timed;
 }
 
-std::vector<Row> bench_kernels(Runtime& runtime, int repeats, Progress& progress) {
+std::vector<Row> bench_kernels(Runtime& runtime, int repeats, std::span<const std::string> only,
+                               Progress& progress) {
   std::vector<Row> rows;
   for (Isa isa : known_isas()) {
     Runtime level(runtime.pool.size(), runtime.isas.up_to(isa));
     if (!runtime.isas.has(isa) || level.isas.best() != isa) continue;
     RoofProbe roof(level);  // of this level's own instructions
-    bench_linears(level, roof, repeats, progress, rows);
-    bench_vectors(level, roof, repeats, progress, rows);
+    KernelRows to{level, roof, repeats, progress, only, rows};
+    bench_linears(to);
+    bench_vectors(to);
+  }
+  if (rows.empty()) {
+    const std::vector<std::string_view> words(only.begin(), only.end());
+    usage_error(
+        "--only: no kernel that runs here has all of {}; give tests (linear, \"linear 512\", "
+        "attention), schemes, activations, types of cache or instruction sets",
+        printable(join(words, ", ")));
   }
   return rows;
 }

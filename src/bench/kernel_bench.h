@@ -36,6 +36,8 @@ std::span<const std::string_view> kernel_schemes();
 // Linears of every scheme, mode and instruction set that the runtime allows and that has kernels of
 // its own, with 1, 8 and many tokens; attention by type of cache, with one query and with many;
 // norms and activation functions. tokens_per_s counts tokens through one layer.
-std::vector<Row> bench_kernels(Runtime& runtime, int repeats, Progress& progress);
+// `only`: as KernelRows has it. Error: usage, when that leaves no row.
+std::vector<Row> bench_kernels(Runtime& runtime, int repeats, std::span<const std::string> only,
+                               Progress& progress);
 
 }  // namespace farthing::bench

@@ -58,53 +58,32 @@ Timed attend(Runtime& runtime, const KvLayers& kv, std::int64_t count, std::int6
   return timed;
 }
 
-void bench_attention(Runtime& runtime, RoofProbe& roof, int repeats, const Progress& progress,
-                     std::span<const KvType> types, std::vector<Row>& rows) {
-  const bool scalar = runtime.isas.best() == Isa::kScalar;
-  const std::int64_t context = scalar ? 512 : 4096, prompt = scalar ? 64 : 512;
+void bench_attention(KernelRows& to, std::span<const KvType> types) {
+  const std::int64_t context = to.is_scalar() ? 512 : 4096, prompt = to.is_scalar() ? 64 : 512;
   for (KvType type : types) {
-    Row names{.kv = std::string(kernels::kv_type_name(type)),
-              .kernel = fmt::format("attention {}", isa_name(runtime.isas.best())),
-              .isa = std::string(isa_name(runtime.isas.best()))};
-    Row decode = names;
-    decode.test = fmt::format("attention 1@{}", context);
-    decode.context = context;
-    const KvLayers cold(type, context + 1, scalar ? 1 : 16);
-    alternate(roof, repeats, progress, [&] { return attend(runtime, cold, 1, context); }, decode);
-    rows.push_back(std::move(decode));
-    Row prefill = names;
-    prefill.test = fmt::format("attention {}", prompt);
-    prefill.batch = prompt;
+    Row decode{.test = fmt::format("attention 1@{}", context),
+               .kv = std::string(kernels::kv_type_name(type)),
+               .kernel = "attention " + to.isa(),
+               .isa = to.isa(),
+               .context = context};
+    if (to.wants(decode)) {
+      const KvLayers cold(type, context + 1, to.is_scalar() ? 1 : 16);
+      to.measure(std::move(decode), [&] { return attend(to.runtime, cold, 1, context); });
+    }
+    Row prefill{.test = fmt::format("attention {}", prompt),
+                .kv = std::string(kernels::kv_type_name(type)),
+                .kernel = "attention " + to.isa(),
+                .isa = to.isa(),
+                .batch = prompt};
+    if (!to.wants(prefill)) continue;
     const KvLayers one(type, prompt, 1);
-    alternate(roof, repeats, progress, [&] { return attend(runtime, one, prompt, 0); }, prefill);
-    rows.push_back(std::move(prefill));
+    to.measure(std::move(prefill), [&] { return attend(to.runtime, one, prompt, 0); });
   }
 }
 
-// Reads and writes a matrix that is larger than the caches.
-template <class Body>
-void bench_pass(std::string_view name, Runtime& runtime, RoofProbe& roof, int repeats,
-                const Progress& progress, double bytes, std::int64_t tokens, Body body,
-                std::vector<Row>& rows) {
-  Row row{.test = std::string(name),
-          .kernel = fmt::format("elementwise {}", isa_name(runtime.isas.best())),
-          .isa = std::string(isa_name(runtime.isas.best())),
-          .batch = tokens};
-  alternate(
-      roof, repeats, progress,
-      [&] {
-        const auto start = Clock::now();
-        body();
-        return Timed{
-            seconds_since(start), static_cast<double>(tokens), {.bytes = bytes, .operations = {}}};
-      },
-      row);
-  rows.push_back(std::move(row));
-}
-
-void bench_elementwise(Runtime& runtime, RoofProbe& roof, int repeats, const Progress& progress,
-                       std::vector<Row>& rows) {
-  const std::int64_t tokens = runtime.isas.best() == Isa::kScalar ? 256 : 4096;
+// Each reads and writes a matrix that is larger than the caches.
+void bench_elementwise(KernelRows& to) {
+  const std::int64_t tokens = to.is_scalar() ? 256 : 4096;
   constexpr std::int64_t kFeatures = 4096;
   Matrix<float> x(tokens, kFeatures), y(tokens, kFeatures / 2), table(tokens, kHeadDim);
   std::fill_n(x.view().data, x.shape().size(), 0.5f);
@@ -112,8 +91,19 @@ void bench_elementwise(Runtime& runtime, RoofProbe& roof, int repeats, const Pro
   const std::vector<float> weight(kFeatures, 1.0f);
   const double bytes = 4.0 * static_cast<double>(x.shape().size());
   const auto pass = [&](std::string_view name, double moved, auto body) {
-    bench_pass(name, runtime, roof, repeats, progress, moved, tokens, body, rows);
+    Row row{.test = std::string(name),
+            .kernel = "elementwise " + to.isa(),
+            .isa = to.isa(),
+            .batch = tokens};
+    if (!to.wants(row)) return;
+    to.measure(std::move(row), [&] {
+      const auto start = Clock::now();
+      body();
+      return Timed{
+          seconds_since(start), static_cast<double>(tokens), {.bytes = moved, .operations = {}}};
+    });
   };
+  Runtime& runtime = to.runtime;
   pass("rms norm", 2 * bytes,
        [&] { kernels::rms_norm(runtime, x.view(), weight, 1e-5f, x.view()); });
   pass("rotate", 2 * bytes,
@@ -124,19 +114,18 @@ void bench_elementwise(Runtime& runtime, RoofProbe& roof, int repeats, const Pro
 
 }  // namespace
 
-void bench_vectors(Runtime& runtime, RoofProbe& roof, int repeats, const Progress& progress,
-                   std::vector<Row>& rows) {
+void bench_vectors(KernelRows& to) {
   const auto is_one_of = [&](std::initializer_list<Isa> levels) {
-    return std::ranges::find(levels, runtime.isas.best()) != levels.end();
+    return std::ranges::find(levels, to.runtime.isas.best()) != levels.end();
   };
   // Levels between these add products of integers or of BF16 numbers only.
   if (is_one_of({Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kNeon})) {
-    bench_attention(runtime, roof, repeats, progress, kKvTypes, rows);
-    bench_elementwise(runtime, roof, repeats, progress, rows);
+    bench_attention(to, kKvTypes);
+    bench_elementwise(to);
   }
   if (is_one_of({Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kNeonDot, Isa::kNeonI8mm})) {
     constexpr KvType kIntegers[] = {KvType::kInt8};
-    bench_attention(runtime, roof, repeats, progress, kIntegers, rows);
+    bench_attention(to, kIntegers);
   }
 }
 

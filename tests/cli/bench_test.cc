@@ -35,6 +35,9 @@ TEST(Bench, WhatCannotBeBenchedSaysWhy) {
       HasSubstr("GB"));
   EXPECT_THAT(run_one_sentence("bench " + kModel + " --scenario poem", 2).err, HasSubstr("rag"));
   EXPECT_THAT(run_one_sentence("bench " + kModel + " --machine", 2).err, HasSubstr("--machine"));
+  EXPECT_THAT(run_one_sentence("bench --machine --only linear", 2).err, HasSubstr("--kernels"));
+  EXPECT_THAT(run_one_sentence("bench --kernels --isa scalar --only w4g63", 2).err,
+              HasSubstr("w4g63"));
   run_one_sentence("bench --compare /nonexistent/a.json /nonexistent/b.json", 3);
   run_one_sentence("bench --compare /dev/null " + kModel + "/config.json", 3);
   run_one_sentence("inspect " + kModel + " --machine", 2);
@@ -73,6 +76,18 @@ TEST(Bench, JsonHoldsWhatTheContractPromises) {
 }
 
 // What is remembered is printed without measuring: for this executable, by its size and time.
+TEST(Bench, OnlyKernelsThatAreAskedForAreTimed) {
+  const Ran ran = run_farthing(
+      "bench --kernels --isa scalar --only 'linear 8,w4g64' --repeats 1 --threads 1 --json -");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const json rows = json::parse(ran.out).at("rows");
+  EXPECT_GE(rows.size(), 2u);  // with every mode of activations
+  for (const json& row : rows) {
+    EXPECT_EQ(row.at("test"), "linear 8");
+    EXPECT_EQ(row.at("scheme"), "w4g64");
+  }
+}
+
 TEST(InspectMachine, PrintsWhatIsRemembered) {
   struct stat status{};
   ASSERT_EQ(stat(FARTHING_BINARY, &status), 0);

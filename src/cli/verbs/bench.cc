@@ -26,7 +26,7 @@ struct Options {
   ModelOptions model;
   std::string shape, scheme = "w4g64", head = "bf16";
   bench::BenchOptions bench;
-  std::vector<std::string> scenarios, compare;
+  std::vector<std::string> scenarios, compare, only;
   bool machine = false, kernels = false, sparse = false;
 };
 
@@ -120,7 +120,7 @@ void run_kernels(const Options& o) {
   const auto progress = make_progress(o.common);
   const bench::Roofs roofs = bench::RoofProbe(*runtime).best();
   print(o.common, bench::machine_line(*runtime, roofs));
-  const auto rows = bench::bench_kernels(*runtime, o.bench.repeats, *progress);
+  const auto rows = bench::bench_kernels(*runtime, o.bench.repeats, o.only, *progress);
   print(o.common, bench::rows_text(rows));
   write_json(o.common, result_json(*runtime, roofs, rows));
 }
@@ -210,6 +210,8 @@ void run(const Options& o) {
     usage_error(
         "MODEL or --shape, --machine, --kernels, --sparse and --compare are benches of their own; "
         "give one");
+  if (!o.only.empty() && !o.kernels)
+    usage_error("--only chooses among the kernels of --kernels; give that too");
   if (!o.compare.empty()) return run_compare(o);
   if (o.machine) return run_machine(o);
   if (!o.kernels && !o.sparse) return run_model(o);
@@ -226,6 +228,10 @@ void add_bench(VerbOptions& verb) {
   verb.get_option("MODEL")->required(false);
   verb.add_flag("--machine", o->machine, "Only the machine: reads by threads, peaks by method");
   verb.add_flag("--kernels", o->kernels, "Every kernel by itself");
+  verb.add_option("--only", o->only,
+                  "Kernels that have all of these: linear, \"linear 512\", attention, w4g64, int8, "
+                  "avx2, ...")
+      ->delimiter(',');
   verb.add_flag("--sparse", o->sparse,
                 "Weights with zeros squeezed out: from which density on they pay here");
   verb.add_option("--compare", o->compare, "Two files of --json: is the second really faster?")
