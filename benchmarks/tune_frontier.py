@@ -3,7 +3,7 @@
 
 Makes uniform artefacts (every linear, embedding included, in one scheme; the head in each of several, the best
 counts), measures KL and bytes of all with `farthing eval`, interpolates log KL over bytes along their lower
-envelope, then lets `farthing tune --max-bytes` fill budgets between them and measures the same way. With --floors
+convex hull, then lets `farthing tune --max-bytes` fill budgets between them and measures the same way. With --floors
 also: the fastest uniform artefact that meets each floor on KL against `farthing tune --max-kld`, both timed by
 `farthing bench`, alternating. Prints Markdown.
 
@@ -79,12 +79,18 @@ class Bench:
 
 
 def envelope(points):
-    """The points that no other one beats in both, by bytes."""
-    best = []
+    """The lower convex hull of log KL over bytes."""
+    def above(a, b, c):  # whether b lies on or above the line from a to c
+        slope = math.log(c["kld"] / a["kld"]) / (c["bytes"] - a["bytes"])
+        return math.log(b["kld"]) >= math.log(a["kld"]) + slope * (b["bytes"] - a["bytes"])
+    hull = []
     for p in sorted(points, key=lambda p: (p["bytes"], p["kld"])):
-        if not best or p["kld"] < best[-1]["kld"]:
-            best.append(p)
-    return best
+        if hull and p["kld"] >= hull[-1]["kld"]:
+            continue
+        while len(hull) > 1 and above(hull[-2], hull[-1], p):
+            hull.pop()
+        hull.append(p)
+    return hull
 
 
 def at(frontier, size):
