@@ -5,8 +5,9 @@
 
 namespace farthing::bench {
 
-// Attention with every type of cache, norms, rotation and activation functions, where the best
-// instruction set of the runtime has such kernels (those with vectors of floats).
+// Attention, norms, rotation and activation functions, as far as the best instruction set of the
+// runtime has kernels of its own: those that multiply integers alone have attention over an INT8
+// cache.
 void bench_vectors(KernelRows& to);
 
 }  // namespace farthing::bench

@@ -59,17 +59,12 @@ std::vector<float> Block::vector(const std::string& name) const {
 
 std::vector<float> Block::set_vector(const std::string& name, std::span<const float> values) {
   const auto stored = map_.checkpoint().matrix(name).value();
-  QuantizedTensor made = allocate_tensor({1, std::ssize(values)}, stored.scheme);
-  made.format->quantize(made, 0, {values.data(), 1, std::ssize(values)}, {});
-  vectors_.insert_or_assign(name, std::move(made));
+  vectors_.insert_or_assign(name, make_vector(values, stored.scheme));
   return vector(name);
 }
 
 void Block::add_vector(const std::string& name, std::span<const float> values) {
-  QuantizedTensor made =
-      allocate_tensor({1, std::ssize(values)}, {.element = Element::kF32, .bits = 32});
-  made.format->quantize(made, 0, {values.data(), 1, std::ssize(values)}, {});
-  vectors_.insert_or_assign(name, std::move(made));
+  vectors_.insert_or_assign(name, make_vector(values));
 }
 
 }  // namespace farthing::compress

@@ -321,12 +321,13 @@ void CalibratedBlocks::replay(int layer, const FinishedBlock& finished) {
 }
 
 const calibrate::LinearStatistics* CalibratedBlocks::head_inputs(const PlannedUnit& unit) {
-  if (!unit.is_head() || wanted_of(steps_, unit) == calibrate::kNoStatistics) return nullptr;
+  const unsigned wanted = unit.is_head() ? wanted_of(steps_, unit) : calibrate::kNoStatistics;
+  if (wanted == calibrate::kNoStatistics) return nullptr;
   if (model_ != nullptr) {
     std::optional<calibrate::BlockRunner::Reference> reference;
     if (has_reference_) reference.emplace(*reference_, *reference_states_);
-    head_inputs_ = runner_.collect_head(*model_, *states_, wanted_of(steps_, unit),
-                                        reference ? &*reference : nullptr);
+    head_inputs_ =
+        runner_.collect_head(*model_, *states_, wanted, reference ? &*reference : nullptr);
     model_.reset(), reference_.reset();
     states_.reset(), reference_states_.reset();
   }
@@ -350,12 +351,8 @@ void CalibratedBlocks::put_final_norm() {
   for (const auto& step : steps_) {
     const std::vector<float> gains = step->new_vector(map_, norm->base);
     if (gains.empty()) continue;
-    for (io::OverlayCheckpoint* overlay : {&overlay_, &float_overlay_}) {
-      QuantizedTensor vector = allocate_tensor({1, std::ssize(gains)}, kFloat32);
-      std::copy(gains.begin(), gains.end(),
-                reinterpret_cast<float*>(vector.parts[0].writable().data()));
-      overlay->put(norm->base, 0, std::move(vector));
-    }
+    overlay_.put(norm->base, 0, make_vector(gains));
+    float_overlay_.put(norm->base, 0, make_vector(gains));
   }
 }
 

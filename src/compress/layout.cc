@@ -54,8 +54,8 @@ std::uint64_t item_bytes(const Item& item, const io::Checkpoint& checkpoint) {
   return bytes;
 }
 
-// What is copied outside of the blocks is a piece; then follow the blocks, then each unit outside of
-// them (it may be large): what enters the head is known behind the last block.
+// What is copied outside of the blocks is a piece; then follow the blocks, then each unit outside
+// of them (it may be large): what enters the head is known behind the last block.
 std::vector<Piece> make_pieces(const Plan& plan, const io::Checkpoint& checkpoint,
                                const std::vector<std::string>& dropped) {
   std::unordered_map<std::string_view, const PlannedUnit*> made;

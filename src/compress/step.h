@@ -44,9 +44,9 @@ class Rounder {
 class Step {
  public:
   virtual ~Step() = default;
-  // What rounder() wants to know of the inputs of a linear of a block, as bits of
+  // What rounder() wants to know of the inputs of a linear of a block or of the head, as bits of
   // calibrate::Statistic; it gets none where there is no calibration data (the recipe then fails)
-  // or for a matrix outside of the blocks.
+  // or for an embedding that is no head.
   virtual unsigned statistics(const PlannedUnit&) const { return calibrate::kNoStatistics; }
   // Whether transform() does something, and what it wants to know of all inputs of the block.
   virtual bool transforms() const { return false; }

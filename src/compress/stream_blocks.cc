@@ -101,10 +101,7 @@ class ShardStream {
     for (const auto& step : job_.steps) {
       const std::vector<float> values = step->new_vector(job_.map, base);
       if (values.empty()) continue;
-      const auto stored = job_.map.checkpoint().matrix(base).value();
-      QuantizedTensor made = allocate_tensor(stored.shape, stored.scheme);
-      made.format->quantize(made, 0, {values.data(), 1, std::ssize(values)}, {});
-      return made;
+      return make_vector(values, job_.map.checkpoint().matrix(base).value().scheme);
     }
     return std::nullopt;
   }

@@ -80,6 +80,9 @@ const Format& find_format(const WeightScheme& scheme);
 
 // An owned tensor of the right sizes, its bytes zero.
 QuantizedTensor allocate_tensor(Shape shape, const WeightScheme& scheme);
+// (1, values) of the scheme, which has no data to go by. Error: as its format's quantize().
+QuantizedTensor make_vector(std::span<const float> values,
+                            const WeightScheme& scheme = {.element = Element::kF32, .bits = 32});
 // The same tensor without owning its bytes; `tensor` must outlive it.
 QuantizedTensor borrow_tensor(const QuantizedTensor& tensor);
 // A tensor over bytes of a file, checked against the format's parts. Error: bad input, naming

@@ -93,6 +93,12 @@ QuantizedTensor allocate_tensor(Shape shape, const WeightScheme& scheme) {
   return tensor;
 }
 
+QuantizedTensor make_vector(std::span<const float> values, const WeightScheme& scheme) {
+  QuantizedTensor vector = allocate_tensor({1, std::ssize(values)}, scheme);
+  vector.format->quantize(vector, 0, {values.data(), 1, std::ssize(values)}, {});
+  return vector;
+}
+
 QuantizedTensor borrow_tensor(const QuantizedTensor& tensor) {
   QuantizedTensor view{tensor.format, tensor.shape, tensor.scheme, {}};
   for (const Bytes& part : tensor.parts) view.parts.push_back(Bytes::borrow(part.view()));

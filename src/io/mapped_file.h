@@ -19,8 +19,8 @@ class MappedFile {
 
   ByteSpan bytes() const { return bytes_; }
   const std::string& path() const { return path_; }
-  // Tells the system that these bytes will not be read again soon, so that they stop counting as
-  // resident.
+  // Tells the system that these bytes will not be read again soon, so that they, and what it mapped
+  // around them, stop counting as resident. All bytes stay readable.
   void release(ByteSpan range) const;
 
  private:

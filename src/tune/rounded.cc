@@ -1,7 +1,6 @@
 #include "tune/rounded.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "compress/slab.h"
 #include "core/error.h"
@@ -15,13 +14,6 @@ using compress::PlannedUnit;
 using model::Slot;
 
 constexpr std::uint64_t kSlabBytes = 32u << 20;  // of floats at a time
-
-QuantizedTensor vector_tensor(std::span<const float> values) {
-  QuantizedTensor tensor =
-      allocate_tensor({1, std::ssize(values)}, {.element = Element::kF32, .bits = 32});
-  std::memcpy(tensor.parts[0].writable().data(), values.data(), values.size_bytes());
-  return tensor;
-}
 
 std::vector<float> floats_of(const QuantizedTensor& vector) {
   std::vector<float> values(static_cast<std::size_t>(vector.shape.size()));
@@ -111,7 +103,7 @@ void RoundedWeights::put(const Swap& swap, io::OverlayCheckpoint& to) {
     for (std::size_t s = 0; s < slices.size(); ++s)
       to.put(planned.base, static_cast<int>(s), borrow_tensor(slices[s]), planned.activations);
     if (const auto& factors = multiplier(member, swap.alternative); !factors.empty())
-      to.put(planned.base + ".input_multiplier", 0, vector_tensor(factors));
+      to.put(planned.base + ".input_multiplier", 0, make_vector(factors));
   }
 }
 

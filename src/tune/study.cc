@@ -136,8 +136,9 @@ Study::Study(Runtime& runtime_, const io::Checkpoint& checkpoint_, StudyOptions 
     data = draw(checkpoint, *tokenizer, config, options.recipe, progress);
   source_sha256 = io::hash_checkpoint(checkpoint);
   const std::string key = sha256_hex(fmt::format(
-      "{} {}\n{}\n{}\n{}\n{}\n{}", FARTHING_VERSION, kRevision, source_sha256, hash_windows(probe_text),
-      compress::recipe_text(options.recipe), data.sha256, isa_name(runtime.isas.best())));
+      "{} {}\n{}\n{}\n{}\n{}\n{}", FARTHING_VERSION, kRevision, source_sha256,
+      hash_windows(probe_text), compress::recipe_text(options.recipe), data.sha256,
+      isa_name(runtime.isas.best())));
   model = model::Model::load(runtime, checkpoint);
   kv = kernels::KvType::kF32;
   weights = std::make_unique<RoundedWeights>(runtime, *space, *model, steps, data, progress);

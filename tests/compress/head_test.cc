@@ -163,8 +163,8 @@ TEST(HeadInputs, AreThoseOfTheRotatedModel) {
 TEST(HeadInputs, AreOfNoUseToAnEmbeddingThatIsNoHead) {
   const io::TempDir dir;
   Head head(TinyLlama{}.write(dir),
-            "layers: [{match: lm_head, scheme: w4g32}, {match: model.embed_tokens, scheme: w4g32}]\n"
-            "steps: [gptq]");
+            "layers: [{match: lm_head, scheme: w4g32}, "
+            "{match: model.embed_tokens, scheme: w4g32}]\nsteps: [gptq]");
   for (const PlannedUnit& unit : head.plan.units)
     if (unit.unit.layer < 0) {
       EXPECT_EQ(head.blocks->head_inputs(unit) != nullptr, unit.is_head()) << unit.base;
