@@ -1,5 +1,7 @@
 // Probes of the machine's limits that can be run again and again between tests: on a shared machine
-// the limits move from minute to minute, and only neighbours in time compare.
+// the limits move within a tenth of a second, and only neighbours in time compare. What is asked for
+// now is the mean of a few passes, as the test beside it is one over many of its steps; the best of
+// them would be a moment that the test could not have either.
 #pragma once
 
 #include <memory>
@@ -55,7 +57,7 @@ class ReadProbe {
   std::span<const ReadSpeed> tried() const { return tried_; }  // best first, each its best pass
   const ReadSpeed& best() const { return tried_.front(); }
   std::size_t bytes() const { return memory_[best().pattern.huge_pages ? 1 : 0]->bytes().size(); }
-  double gb_per_s();  // now: the best of three passes in the best pattern
+  double gb_per_s();  // now, in the best pattern
 
  private:
   double pass(const ReadPattern& pattern);

@@ -1,5 +1,6 @@
 #include "cache/paged_kv.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cstring>
 #include <utility>
@@ -60,9 +61,7 @@ std::int32_t PagedKv::take_page() {
   std::int32_t id = 0;
   if (free_.empty()) {
     id = static_cast<std::int32_t>(pages_.size());
-    pages_.emplace_back().bytes = AlignedArray<std::byte>(layout_.page_bytes());
-    // Positions never written are read by whole-vector loads before they are masked.
-    std::memset(pages_.back().bytes.data(), 0, pages_.back().bytes.size());
+    pages_.push_back({.bytes = allocate_page()});
   } else {
     id = free_.back();
     free_.pop_back();
@@ -70,6 +69,23 @@ std::int32_t PagedKv::take_page() {
   pages_[static_cast<std::size_t>(id)].references = 1;
   ++pages_in_use_;
   return id;
+}
+
+// Pages come in blocks, each as large as all before it until they fill huge pages.
+std::byte* PagedKv::allocate_page() {
+  constexpr std::size_t kLargestBlock = std::size_t{4} << 20;
+  const std::size_t page = layout_.page_bytes();
+  if (blocks_.empty() || block_used_ + page > blocks_.back().size()) {
+    const std::size_t most = std::max<std::size_t>(kLargestBlock / page, 1);
+    const std::size_t count = std::clamp<std::size_t>(pages_.size(), 1, most);
+    blocks_.push_back(allocate_in_huge_pages(count * page));
+    block_used_ = 0;
+  }
+  std::byte* bytes = blocks_.back().data() + block_used_;
+  block_used_ += page;
+  // Positions never written are read by whole-vector loads before they are masked.
+  std::memset(bytes, 0, page);
+  return bytes;
 }
 
 void PagedKv::drop_page(std::int32_t& id, std::byte*& bytes) {
@@ -85,11 +101,11 @@ void PagedKv::own_last_page(Sequence& sequence, std::size_t layer, std::size_t p
   std::int32_t& id = sequence.ids[layer][page];
   if (id < 0 || pages_[static_cast<std::size_t>(id)].references == 1) return;
   const std::int32_t copy = take_page();
-  auto& to = pages_[static_cast<std::size_t>(copy)].bytes;
-  std::memcpy(to.data(), pages_[static_cast<std::size_t>(id)].bytes.data(), to.size());
+  std::byte* to = pages_[static_cast<std::size_t>(copy)].bytes;
+  std::memcpy(to, pages_[static_cast<std::size_t>(id)].bytes, layout_.page_bytes());
   drop_page(id, sequence.pages[layer][page]);
   id = copy;
-  sequence.pages[layer][page] = to.data();
+  sequence.pages[layer][page] = to;
 }
 
 void PagedKv::extend(int handle, Position length) {
@@ -102,7 +118,7 @@ void PagedKv::extend(int handle, Position length) {
     if (sequence.length % kPageTokens != 0) own_last_page(sequence, layer, ids.size() - 1);
     while (ids.size() < wanted) {
       ids.push_back(take_page());
-      pages.push_back(pages_[static_cast<std::size_t>(ids.back())].bytes.data());
+      pages.push_back(pages_[static_cast<std::size_t>(ids.back())].bytes);
     }
     // The oldest position that the next new token, at sequence.length, can still see.
     const Position oldest = windows_[layer] > 0 ? sequence.length - windows_[layer] + 1 : 0;

@@ -45,7 +45,7 @@ class PagedKv {
 
  private:
   struct Page {
-    AlignedArray<std::byte> bytes;
+    std::byte* bytes = nullptr;  // in one of blocks_
     int references = 0;
   };
   struct Sequence {
@@ -56,6 +56,7 @@ class PagedKv {
   };
   static std::size_t index(int sequence) { return static_cast<std::size_t>(sequence); }
   std::int32_t take_page();
+  std::byte* allocate_page();
   void drop_page(std::int32_t& id, std::byte*& bytes);
   void own_last_page(Sequence& sequence, std::size_t layer, std::size_t page);
 
@@ -64,6 +65,8 @@ class PagedKv {
   std::size_t first_held_ = 0, last_held_;
   std::size_t page_limit_ = 0;
   std::size_t pages_in_use_ = 0;
+  std::vector<AlignedArray<std::byte>> blocks_;
+  std::size_t block_used_ = 0;  // bytes of the last one
   std::vector<Page> pages_;
   std::vector<std::int32_t> free_;
   std::vector<Sequence> sequences_;

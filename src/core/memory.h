@@ -14,19 +14,20 @@ namespace farthing {
 
 inline constexpr std::size_t kAlignment = 64;  // one cache line, one AVX-512 vector
 
-// A fixed-size array of trivial T, 64-byte aligned, not initialised. Error: out of resources.
+// A fixed-size array of trivial T, not initialised. `alignment`: a power of two, 64 or more. Error:
+// out of resources.
 template <class T>
 class AlignedArray {
   static_assert(std::is_trivially_copyable_v<T>);
 
  public:
   AlignedArray() = default;
-  explicit AlignedArray(std::size_t size) : size_(size) {
+  explicit AlignedArray(std::size_t size, std::size_t alignment = kAlignment) : size_(size) {
     if (size == 0) return;
     const std::uint64_t bytes = checked_multiply(size, sizeof(T), "allocation");
     const std::uint64_t rounded =
         checked_add(bytes, kAlignment - 1, "allocation") / kAlignment * kAlignment;
-    data_ = static_cast<T*>(std::aligned_alloc(kAlignment, rounded));
+    data_ = static_cast<T*>(std::aligned_alloc(alignment, rounded));
     if (data_ == nullptr) out_of_resources("cannot allocate {} bytes of memory", bytes);
   }
   AlignedArray(AlignedArray&& other) noexcept { swap(other); }
@@ -61,6 +62,11 @@ class AlignedArray {
   T* data_ = nullptr;
   std::size_t size_ = 0;
 };
+
+// For bytes that long loops read: those that fill huge pages lie in them, where the system has any,
+// which spares the processor most walks through its page tables. Nothing becomes resident that is
+// not used. Error: out of resources.
+AlignedArray<std::byte> allocate_in_huge_pages(std::size_t bytes);
 
 // Bytes of a tensor: owned, or borrowed from a mapped file that outlives them.
 class Bytes {

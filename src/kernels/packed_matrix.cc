@@ -1,7 +1,5 @@
 #include "kernels/packed_matrix.h"
 
-#include <sys/mman.h>
-
 #include <cassert>
 #include <cstdint>
 
@@ -55,14 +53,7 @@ InputLayout PackedMatrix::input_layout() const {
 }
 
 AlignedArray<std::byte> allocate_tiles(const PackedMatrix& matrix) {
-  constexpr std::uintptr_t kHugePage = std::uintptr_t{2} << 20;
-  AlignedArray<std::byte> tiles(static_cast<std::size_t>(matrix.tile_count() * matrix.tile_bytes));
-  const auto begin = reinterpret_cast<std::uintptr_t>(tiles.data());
-  const std::uintptr_t first = (begin + kHugePage - 1) / kHugePage * kHugePage;
-  const std::uintptr_t last = (begin + tiles.size()) / kHugePage * kHugePage;
-  // A hint: without it the pages are small and the tiles a little slower.
-  if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
-  return tiles;
+  return allocate_in_huge_pages(static_cast<std::size_t>(matrix.tile_count() * matrix.tile_bytes));
 }
 
 std::int64_t StackedRows::rows() const {

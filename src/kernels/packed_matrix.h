@@ -102,8 +102,7 @@ Packing packing_of(const QuantizedTensor& weight, ActivationMode mode);
 // bits.
 bool levels_are_integers(const float* levels);
 
-// Memory for all tiles, on huge pages where the system has them. Whole ones only: nothing becomes
-// resident that is not used.
+// Memory for all tiles.
 AlignedArray<std::byte> allocate_tiles(const PackedMatrix& matrix);
 
 // y (tokens, columns) = outputs first .. first + columns; first is a multiple of 16.

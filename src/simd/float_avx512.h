@@ -32,6 +32,9 @@ struct FloatAvx512 {
   FARTHING_SIMD void prefetch(const void* p) {
     _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0);
   }
+  FARTHING_SIMD void prefetch_once(const void* p) {
+    _mm_prefetch(static_cast<const char*>(p), _MM_HINT_NTA);
+  }
 
   FARTHING_SIMD F add(F a, F b) { return _mm512_add_ps(a, b); }
   FARTHING_SIMD F sub(F a, F b) { return _mm512_sub_ps(a, b); }

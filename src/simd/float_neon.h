@@ -48,6 +48,7 @@ struct FloatNeon {
     for (int i = 0; i < n && i < 16; ++i) p[i] = room[i];
   }
   FARTHING_SIMD void prefetch(const void* p) { __builtin_prefetch(p); }
+  FARTHING_SIMD void prefetch_once(const void* p) { __builtin_prefetch(p, 0, 0); }
 
   FARTHING_SIMD F add(F x, F y) {
     return each([&](int i) { return vaddq_f32(x.v[i], y.v[i]); });

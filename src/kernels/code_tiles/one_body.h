@@ -11,7 +11,7 @@ namespace {  // internal linkage: see linear_store.h
 
 inline constexpr int kChains = 4;          // of products that do not wait for each other
 inline constexpr int kStep = 4;            // of codes between two jumps
-inline constexpr int kStreamAhead = 4096;  // bytes of the stream that are on their way
+inline constexpr int kStreamAhead = 8192;  // bytes of the stream that are on their way
 
 template <class Dot, class Unpack, int kCount>
 FARTHING_SIMD void add_blocks(const CodeTiles& codes, const std::byte*& w, const std::int32_t*& x,
@@ -25,7 +25,8 @@ FARTHING_SIMD void add_blocks(const CodeTiles& codes, const std::byte*& w, const
                  Dot::input(x + c * Dot::kDwords, 1));
   }
   FARTHING_UNROLL
-  for (int v = 0; v < kCount * Unpack::kVectors; ++v) S::Float::prefetch(w + v * 64 + kStreamAhead);
+  for (int v = 0; v < kCount * Unpack::kVectors; ++v)
+    S::Float::prefetch_once(w + v * 64 + kStreamAhead);
   w += kCount * Unpack::kVectors * 64;
   x += kCount * Unpack::kChunks * Dot::kDwords;
 }
