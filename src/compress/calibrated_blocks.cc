@@ -117,6 +117,23 @@ std::uint64_t block_need(const Plan& plan, std::span<const std::unique_ptr<Step>
   return std::max(rounding, before + transform_need(stages, transform));
 }
 
+// What the inputs of the linears with `inputs` of them take in all the forms in which they are read,
+// where they take `floats` bytes as FP32.
+std::uint64_t input_share(const Plan& plan, std::int64_t inputs, std::uint64_t floats) {
+  std::uint64_t as_floats = 0, as_codes = 0;
+  for (const PlannedUnit& unit : plan.units) {
+    if (unit.unit.layer < 0 || unit.shape.cols != inputs) continue;
+    const bool codes = unit.activations && (unit.activations->mode == ActivationMode::kInt8 ||
+                                            unit.activations->mode == ActivationMode::kInt16);
+    if (!codes)
+      as_floats = floats;
+    else
+      as_codes = std::max(
+          as_codes, floats / (unit.activations->mode == ActivationMode::kInt8 ? 4 : 2));
+  }
+  return as_floats + as_codes;
+}
+
 // Floats as a tensor that lies as the checkpoint keeps the matrix: (in, out) where it is turned.
 QuantizedTensor stored_floats(Runtime& runtime, const BlockMatrix& matrix) {
   const auto values = matrix.values.view();
@@ -423,15 +440,17 @@ std::uint64_t CalibratedBlocks::memory_need(const model::TensorMap& map, const P
   const std::uint64_t streams = tokens == 0 ? 0 : reference ? 2 : 1;
   const auto states = static_cast<std::uint64_t>(tokens * c.hidden) * sizeof(float);
   // Of a chunk, as floats: the runner's copy, normed and branch; q k v, attended, keys and values
-  // as the cache has them; the MLP's two widths, its inputs as a linear reads them, in floats and
-  // in codes; angles.
+  // as the cache has them; the MLP's two widths and their product; angles. And what enters its last
+  // linears, as they read it.
   const std::int64_t wide = std::max(c.intermediate, c.hidden);
   const std::int64_t widths =
-      3 * c.hidden + 2 * c.q_width() + 3 * c.kv_width() + 4 * wide + wide / 4 + c.rotary_dim;
-  const auto chunk =
-      static_cast<std::uint64_t>(std::min(tokens, calibrate::BlockRunner::kChunkTokens) * widths) *
-      sizeof(float);
-  return block + (streams > 0 ? embedding : 0) + streams * (head + chunk + (spill ? 0 : states));
+      3 * c.hidden + 2 * c.q_width() + 3 * c.kv_width() + 3 * wide + c.rotary_dim;
+  const std::int64_t chunk = std::min(tokens, calibrate::BlockRunner::kChunkTokens);
+  const auto each = static_cast<std::uint64_t>(chunk * widths) * sizeof(float);
+  const auto floats = static_cast<std::uint64_t>(chunk * wide) * sizeof(float);
+  const std::uint64_t inputs = input_share(plan, wide, floats) + (reference ? floats : 0);
+  return block + (streams > 0 ? embedding : 0) + inputs +
+         streams * (head + each + (spill ? 0 : states));
 }
 
 }  // namespace farthing::compress

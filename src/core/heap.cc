@@ -10,7 +10,7 @@ namespace farthing {
 
 void give_back_freed_memory() {
 #if defined(__GLIBC__)
-  mallopt(M_MMAP_THRESHOLD, 1 << 20);
+  mallopt(M_MMAP_THRESHOLD, 1 << 17);
 #endif
 }
 

@@ -140,12 +140,17 @@ MatrixView<const float> Activations::floats(Runtime& runtime) {
   return x_ = to;
 }
 
+// What was prepared for earlier inputs makes room, or layouts that differ from layer to layer, as
+// those of fixed scales do, would pile up.
 Activations::Prepared& Activations::find(const InputLayout& layout) {
-  for (auto& prepared : prepared_)
+  Prepared* room = nullptr;
+  for (auto& prepared : prepared_) {
     if (prepared->layout == layout) return *prepared;
-  prepared_.push_back(std::make_unique<Prepared>());
-  prepared_.back()->layout = layout;
-  return *prepared_.back();
+    if (!prepared->valid) room = prepared.get();
+  }
+  if (room == nullptr) room = prepared_.emplace_back(std::make_unique<Prepared>()).get();
+  room->layout = layout;
+  return *room;
 }
 
 const Activations::Prepared& Activations::prepare(Runtime& runtime, const InputLayout& layout) {
