@@ -428,6 +428,29 @@ TEST_P(LinearCodes, RowsTakenFromOtherInputsGiveTheBitsOfTheirOwn) {
   }
 }
 
+TEST_P(LinearCodes, InputsThatLayersOfManyScalesShareGiveEachItsOwnBits) {
+  if (kernel().input_bits == 0) return;
+  Runtime two = runtime(2);
+  Random random(8);
+  const QuantizedTensor weight = random_weight(random, {20, 96}, schemes().back());
+  std::vector<Linear> layers;
+  for (const float scale : {0.01f, 0.1f, 0.5f})
+    layers.push_back(pack(
+        two, weight,
+        {.mode = mode(), .strategy = Strategy::kTensor, .dynamic = false, .scale = scale}));
+  layers.push_back(pack(two, weight, {.mode = mode(), .group_size = 96}));
+  Activations shared;
+  for (const std::int64_t tokens : {7, 1, 12}) {
+    const auto x = hard_inputs(random, tokens * 96);
+    shared.assign({x.data(), tokens, 96});
+    for (const std::size_t layer : {0, 3, 1, 0, 2, 3}) {
+      std::vector<float> y(static_cast<std::size_t>(tokens * 20));
+      layers[layer].apply(two, shared, {y.data(), tokens, 20});
+      ASSERT_EQ(bits_of(y), bits_of(apply(two, layers[layer], x, tokens))) << "layer " << layer;
+    }
+  }
+}
+
 TEST_P(LinearCodes, TheLargestProductsDoNotOverflow) {
   if (kernel().packing == Packing::kLevels) return;  // smaller than codes
   Runtime one = runtime(1);
