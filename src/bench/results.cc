@@ -26,6 +26,8 @@ std::string_view unit_name(Arithmetic arithmetic) {
 }
 
 std::string_view bound_name(const Row& row) { return row.memory_bound ? "memory" : "compute"; }
+// Weights that were read faster than memory can be.
+bool came_from_caches(const Row& row) { return row.memory_bound && row.share_of_roof > 1.1; }
 
 std::string reads_text(const Survey& survey) {
   double best = 0;
@@ -139,7 +141,7 @@ std::string rows_text(std::span<const Row> rows) {
                fmt::format("{:.1f} .. {:.1f}", r.tokens_per_s.min, r.tokens_per_s.max),
                fmt::format("{:.1f}", r.gb_s), fmt::format("{:.0f}", r.gop_s),
                bar(r.share_of_roof, 20), fmt::format("{:.0f} %", 100 * r.share_of_roof),
-               std::string(bound_name(r))});
+               std::string(came_from_caches(r) ? "caches" : bound_name(r))});
   std::string text = table.text();
   for (const Row& r : rows)
     if (r.first_token && r.next_token)

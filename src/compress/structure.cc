@@ -306,9 +306,8 @@ class Builder {
     const std::string renamed = new_name(name);
     if (renamed.empty()) return;
     const io::TensorInfo* weight = map_.checkpoint().find(base + ".weight");
-    const WeightScheme scheme = map_.checkpoint().matrix(base).value().scheme;
-    QuantizedTensor bias = allocate_tensor({1, std::ssize(values)}, scheme);
-    bias.format->quantize(bias, 0, {values.data(), 1, std::ssize(values)}, {});
+    const QuantizedTensor bias =
+        make_vector(values, map_.checkpoint().matrix(base).value().scheme);
     AlignedArray<std::byte> bytes(bias.bytes());
     std::memcpy(bytes.data(), bias.parts[0].view().data(), bytes.size());
     made.put({renamed, weight->dtype, {std::ssize(values)}, {}}, std::move(bytes));

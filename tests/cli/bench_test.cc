@@ -75,7 +75,16 @@ TEST(Bench, JsonHoldsWhatTheContractPromises) {
   EXPECT_THAT(same.out, HasSubstr("same within noise"));
 }
 
-// What is remembered is printed without measuring: for this executable, by its size and time.
+TEST(Bench, SizesThatNobodyAskedForFitTheContext) {
+  const Ran ran = run_farthing("bench " + kModel + " --repeats 1 --threads 1 --json -");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const json rows = json::parse(ran.out).at("rows");
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows.at(0).at("test"), "pp256");
+  EXPECT_EQ(rows.at(1).at("test"), "tg128");
+  EXPECT_THAT(run_one_sentence("bench " + kModel + " --prompt 512", 2).err, HasSubstr("context"));
+}
+
 TEST(Bench, OnlyKernelsThatAreAskedForAreTimed) {
   const Ran ran = run_farthing(
       "bench --kernels --isa scalar --only 'linear 8,w4g64' --repeats 1 --threads 1 --json -");
@@ -88,6 +97,7 @@ TEST(Bench, OnlyKernelsThatAreAskedForAreTimed) {
   }
 }
 
+// What is remembered is printed without measuring: for this executable, by its size and time.
 TEST(InspectMachine, PrintsWhatIsRemembered) {
   struct stat status{};
   ASSERT_EQ(stat(FARTHING_BINARY, &status), 0);

@@ -2,6 +2,7 @@
 // of what the machine can do.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <chrono>
 #include <fstream>
 
@@ -26,6 +27,7 @@ struct Options {
   ModelOptions model;
   std::string shape, scheme = "w4g64", head = "bf16";
   bench::BenchOptions bench;
+  bool prompt_given = false, generate_given = false;
   std::vector<std::string> scenarios, compare, only;
   bool machine = false, kernels = false, sparse = false;
 };
@@ -163,7 +165,13 @@ void check_tests(const Options& o, const bench::Driver& driver, double weights) 
     bench::check_scenario(bench::find_scenario(name), driver, left);
 }
 
-void run_model(const Options& o) {
+// Sizes that nobody asked for are no reason to refuse a model of a short context.
+void fit_defaults(Options& o, std::int64_t context) {
+  if (!o.prompt_given) o.bench.prompts = {std::min(o.bench.prompts[0], context)};
+  if (!o.generate_given) o.bench.generated = std::min(o.bench.generated, context);
+}
+
+void run_model(Options o) {
   if (o.model.model.empty() == o.shape.empty())
     usage_error("give either MODEL or --shape NAME (or --machine, --kernels or --compare)");
   for (const std::string& name : o.scenarios) bench::find_scenario(name);  // before loading
@@ -176,6 +184,7 @@ void run_model(const Options& o) {
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const std::int64_t load_peak = peak_memory();
   bench::Driver driver(*runtime, *loaded.model, loaded.kv);
+  fit_defaults(o, driver.max_positions());
   check_tests(o, driver, static_cast<double>(loaded.model->bytes()));
   bench::RoofProbe roof(*runtime);
   forget_peak_memory();  // of finding the roof
@@ -244,8 +253,11 @@ void add_bench(VerbOptions& verb) {
       "Random weights of a known shape: tinyllama-1.1b, llama-3.2-1b, llama-2-7b, smollm2-135m");
   verb.add_option("--scheme", o->scheme, "Scheme of the random weights")->show_default();
   verb.add_option("--head", o->head, "Scheme of the random embedding and head")->show_default();
-  verb.add_option("--prompt", o->bench.prompts, "Prompt lengths")->delimiter(',')->show_default();
-  verb.add_option("--generate", o->bench.generated, "Tokens to decode")->show_default();
+  const Option prompt = verb.add_option("--prompt", o->bench.prompts,
+                                        "Prompt lengths (default: 512, or the context)")
+                            ->delimiter(',');
+  const Option generate = verb.add_option("--generate", o->bench.generated,
+                                          "Tokens to decode (default: 128, or the context)");
   verb.add_option("--batch", o->bench.batches, "Sequences decoded at once")
       ->delimiter(',')
       ->show_default();
@@ -256,7 +268,11 @@ void add_bench(VerbOptions& verb) {
                   "Repeats of each test, or requests of each scenario")
       ->show_default();
   add_common(verb, o->common);
-  verb.callback([o] { run(*o); });
+  verb.callback([o, prompt, generate] {
+    o->prompt_given = prompt.given();
+    o->generate_given = generate.given();
+    run(*o);
+  });
 }
 
 }  // namespace farthing::cli
