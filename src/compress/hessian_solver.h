@@ -18,7 +18,7 @@ enum class InputOrder : std::uint8_t { kNatural, kActivation, kGroups };
 
 struct SolverOptions {
   InputOrder order = InputOrder::kActivation;
-  double damping = 0.01;  // of the mean of the diagonal, added to it
+  double damping = 0.1;   // of the mean of the diagonal, added to it: docs/adr/0069
   double asymmetric = 0;  // weight of the correction towards the float model's outputs (GPTAQ)
 };
 

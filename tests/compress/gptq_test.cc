@@ -124,7 +124,7 @@ std::vector<std::vector<int>> naive_codes(const Case& c, MatrixView<const float>
                    [&](std::size_t a, std::size_t b) { return h[a][a] > h[b][b]; });
   std::vector<float> importance;
   for (std::size_t i = 0; i < n; ++i) {
-    h[i][i] += 0.01 * mean;
+    h[i][i] += 0.1 * mean;
     importance.push_back(static_cast<float>(h[i][i]));
   }
   // The grids: what the format itself finds for these weights and importances.
@@ -216,7 +216,7 @@ TEST(Gptq, ChoosesCodesOfGgufBlocksUnderTheirScales) {
     std::vector<float> importance = statistics.square;
     double mean = 0;
     for (const float square : importance) mean += square / static_cast<double>(c.inputs);
-    for (float& square : importance) square += static_cast<float>(0.01 * mean);
+    for (float& square : importance) square += static_cast<float>(0.1 * mean);
     QuantizedTensor found = allocate_tensor(made.shape, made.scheme);
     found.format->quantize(found, 0, w.view(), {.importance = importance});
     for (std::int64_t r = 0; r < c.rows; ++r) {

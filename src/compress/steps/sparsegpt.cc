@@ -94,7 +94,7 @@ class SparseGpt final : public PruningStep {
 };
 
 std::unique_ptr<Step> make(const Setting& settings) {
-  SolverOptions solver{.order = InputOrder::kNatural};
+  SolverOptions solver{.order = InputOrder::kNatural, .damping = 0.01};
   SweepOptions sweep;
   sweep.fixed_grids = false;
   sweep.prunes = true;
