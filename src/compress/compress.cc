@@ -72,7 +72,7 @@ std::uint64_t program_bytes(const io::Checkpoint& checkpoint, bool reads_tokeniz
   std::error_code missing;
   const auto tokenizer = fs::file_size(fs::path(checkpoint.path()) / "tokenizer.json", missing);
   const double file = missing ? 0.0 : static_cast<double>(tokenizer);
-  return static_cast<std::uint64_t>(reads_tokenizer ? 15.5e6 + 2.85 * file : 8.5e6 + 2 * file);
+  return static_cast<std::uint64_t>(reads_tokenizer ? 15.5e6 + 2.85 * file : 8.5e6 + 1.5 * file);
 }
 
 // Whether the hidden states must go to disk to stay within the limit.
