@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "core/cpu.h"
+#include "core/shares.h"
 #include "core/threads.h"
 
 namespace farthing {
@@ -13,7 +14,7 @@ namespace farthing {
 class Runtime {
  public:
   explicit Runtime(int threads = machine_limits().threads, IsaSet allowed = isas_here())
-      : pool(threads), isas(allowed) {}
+      : pool(threads), isas(allowed), shares_(threads) {}
 
   ThreadPool pool;
   IsaSet isas;
@@ -47,6 +48,24 @@ class Runtime {
       if (begin < end) body(begin, end);
     });
   }
+
+  // The same shares in pieces (shares.h): a thread that is done takes units of the others. Which
+  // thread does a unit must not change its result.
+  void parallel_streams(std::int64_t count, std::int64_t unit,
+                        FunctionRef<void(std::int64_t, std::int64_t)> body) {
+    if (count <= 0) return;
+    const std::int64_t units = (count + unit - 1) / unit;
+    if (units == 1 || pool.size() == 1) return body(0, count);
+    shares_.deal(units);
+    pool.run([&](int share) {
+      shares_.work(share, [&](std::int64_t begin, std::int64_t end) {
+        body(begin * unit, std::min(count, end * unit));
+      });
+    });
+  }
+
+ private:
+  Shares shares_;
 };
 
 }  // namespace farthing

@@ -70,8 +70,8 @@ void run_squeezed(const PackedMatrix& matrix, const LinearSlice& slice) {
   }
 }
 
-// Threads read one stream each when memory decides the time, and take pieces as they get free when
-// arithmetic does. Pieces are whole pairs of pairs of tiles.
+// Threads read one stream each while they can when memory decides the time, and take pieces as they
+// get free when arithmetic does. Pieces are whole pairs of pairs of tiles.
 void run_in_parallel(Runtime& runtime, const PackedMatrix& matrix, const LinearSlice& whole) {
   const auto piece = [&](std::int64_t first, std::int64_t end) {
     LinearSlice slice = whole;
@@ -81,7 +81,7 @@ void run_in_parallel(Runtime& runtime, const PackedMatrix& matrix, const LinearS
     matrix.kernel->run(slice);
   };
   const std::int64_t count = whole.end_tile - whole.first_tile;
-  if (whole.tokens <= 8) return runtime.parallel_shares(count, kTileUnit, piece);
+  if (whole.tokens <= 8) return runtime.parallel_streams(count, kTileUnit, piece);
   const std::int64_t pieces = std::int64_t{8} * runtime.pool.size();
   const std::int64_t grain =
       std::clamp(count / pieces / kTileUnit * kTileUnit, kTileUnit, 8 * kTileUnit);

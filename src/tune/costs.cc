@@ -150,7 +150,7 @@ double CostModel::start_seconds() {
   const auto found = known_.find("start");
   if (found != known_.end()) return found->second.seconds;
   const double seconds =
-      least_seconds([&] { runtime_.parallel_shares(64, 1, [](std::int64_t, std::int64_t) {}); });
+      least_seconds([&] { runtime_.parallel_streams(64, 1, [](std::int64_t, std::int64_t) {}); });
   dirty_ = true;
   known_["start"] = {.seconds = seconds, .prepare_seconds = 0, .bytes = 0};
   return seconds;

@@ -49,6 +49,48 @@ TEST(Runtime, ParallelVisitsEveryIndexOnce) {
   }
 }
 
+TEST(Runtime, StreamsVisitEveryIndexOnceInWholeUnits) {
+  for (int threads : {1, 2, 3, 8}) {
+    Runtime runtime(threads);
+    for (std::int64_t count : {0, 1, 4, 5, 63, 64, 65, 1000}) {
+      std::vector<std::atomic<int>> seen(static_cast<std::size_t>(count));
+      for (int round = 0; round < 50; ++round)
+        runtime.parallel_streams(count, 4, [&](std::int64_t a, std::int64_t b) {
+          ASSERT_LT(a, b);
+          EXPECT_EQ(a % 4, 0);
+          EXPECT_TRUE(b % 4 == 0 || b == count);
+          for (; a < b; ++a) ++seen[static_cast<std::size_t>(a)];
+        });
+      for (const auto& times : seen) ASSERT_EQ(times, 50);
+    }
+  }
+}
+
+TEST(Runtime, StreamsOfAThreadThatIsHeldUpAreTakenOver) {
+  Runtime runtime(2);
+  std::atomic<std::int64_t> done{0};
+  runtime.parallel_streams(64, 1, [&](std::int64_t a, std::int64_t b) {
+    // Whoever begins the first share goes on only when nothing but its own piece is left.
+    if (a == 0)
+      while (done != 64 - b) std::this_thread::yield();
+    done += b - a;
+  });
+  EXPECT_EQ(done, 64);
+}
+
+TEST(Shares, AShareIsReadFromItsFrontAndHelpedFromItsEnd) {
+  Shares shares(2);
+  shares.deal(16);
+  using Pieces = std::vector<std::pair<std::int64_t, std::int64_t>>;
+  Pieces pieces;
+  shares.work(1, [&](auto a, auto b) { pieces.emplace_back(a, b); });
+  EXPECT_EQ(pieces, (Pieces{{8, 12}, {12, 14}, {14, 15}, {15, 16},  // its own
+                            {4, 8}, {2, 4}, {1, 2}, {0, 1}}));      // the other's
+  pieces.clear();
+  shares.work(0, [&](auto a, auto b) { pieces.emplace_back(a, b); });
+  EXPECT_TRUE(pieces.empty());
+}
+
 TEST(Isa, AnUnknownNameListsWhatCanRun) {
   try {
     choose_isas("sve", isas_here());
