@@ -51,6 +51,14 @@ std::int64_t code_dwords(const InputLayout& layout) {
   return layout.units * layout.unit_padded / 4 * (layout.form == InputForm::kBytes ? 1 : 2);
 }
 
+// Into how many parts a panel is worth cutting, at the boundaries of scales.
+std::int64_t part_count(Runtime& runtime, MatrixView<const float> x, const InputLayout& layout) {
+  constexpr std::int64_t kWorthwhile = 4096;  // numbers of a part
+  const std::int64_t scales = (x.cols + layout.scale_inputs - 1) / layout.scale_inputs;
+  const std::int64_t most = std::min<std::int64_t>(scales, runtime.pool.size());
+  return std::min(most, std::max<std::int64_t>(1, x.rows * x.cols / kWorthwhile));
+}
+
 void fill_codes(Runtime& runtime, MatrixView<const float> x, Activations::Prepared& prepared) {
   const InputLayout& layout = prepared.layout;
   const std::int64_t width = panel_width(x.rows, layout.width), units = layout.units;
@@ -60,24 +68,32 @@ void fill_codes(Runtime& runtime, MatrixView<const float> x, Activations::Prepar
   prepared.scales.reserve_scratch(static_cast<std::size_t>(x.rows * units));
   prepared.folds.reserve_scratch(static_cast<std::size_t>(x.rows * units));
   prepared.sums.reserve_scratch(static_cast<std::size_t>(x.rows * units));
-  runtime.parallel((x.rows + width - 1) / width, 1, [&](std::int64_t panel, std::int64_t end) {
-    for (; panel < end; ++panel) {
-      const std::int64_t first = panel * width;
-      layout.quantize({.x = x.row_data(first),
+  const std::int64_t panels = (x.rows + width - 1) / width;
+  const std::int64_t parts = panels < runtime.pool.size() ? part_count(runtime, x, layout) : 1;
+  const std::int64_t step = std::max<std::int64_t>(1, layout.scale_inputs / layout.unit_inputs);
+  const auto first_unit = [&](std::int64_t part) {
+    return part == parts ? units : units * part / parts / step * step;
+  };
+  runtime.parallel(panels * parts, 1, [&](std::int64_t at, std::int64_t end) {
+    for (; at < end; ++at) {
+      const std::int64_t first = at / parts * width, tokens = std::min(width, x.rows - first);
+      const std::int64_t unit = first_unit(at % parts), input = unit * layout.unit_inputs;
+      const std::int64_t place = first * units + unit * tokens;
+      layout.quantize({.x = x.row_data(first) + input,
                        .x_stride = x.stride,
-                       .in = x.cols,
-                       .tokens = static_cast<int>(std::min(width, x.rows - first)),
+                       .in = x.cols - input,
+                       .tokens = static_cast<int>(tokens),
                        .bits = layout.bits,
                        .scale_inputs = layout.scale_inputs,
                        .fixed_scale = layout.fixed_scale,
-                       .units = units,
+                       .units = first_unit(at % parts + 1) - unit,
                        .unit_inputs = layout.unit_inputs,
                        .unit_padded = layout.unit_padded,
-                       .codes = prepared.codes.data() + first * dwords,
-                       .scales = prepared.scales.data() + first * units,
+                       .codes = prepared.codes.data() + dwords / units * place,
+                       .scales = prepared.scales.data() + place,
                        .bias = layout.bias,
-                       .folds = prepared.folds.data() + first * units,
-                       .sums = prepared.sums.data() + first * units});
+                       .folds = prepared.folds.data() + place,
+                       .sums = prepared.sums.data() + place});
     }
   });
 }

@@ -7,6 +7,7 @@ namespace farthing::simd {
 
 struct IntAvx2 {
   using Float = FloatAvx2;
+  static constexpr int kSumVectors = 4;  // of 16 sums, that stay in registers beside others
   struct Pair {
     __m256i a, b;
   };

@@ -7,6 +7,7 @@ namespace farthing::simd {
 
 struct IntAvx512 {
   using Float = FloatAvx512;
+  static constexpr int kSumVectors = 8;  // of 16 sums, that stay in registers beside others
   using I = __m512i;
   using B = __m512i;
 

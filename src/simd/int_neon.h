@@ -7,6 +7,7 @@ namespace farthing::simd {
 
 struct IntNeon {
   using Float = FloatNeon;
+  static constexpr int kSumVectors = 4;  // of 16 sums, that stay in registers beside others
   struct I {
     int32x4_t v[4];
   };

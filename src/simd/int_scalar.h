@@ -8,6 +8,7 @@ namespace farthing::simd {
 
 struct IntScalar {
   using Float = FloatScalar;
+  static constexpr int kSumVectors = 4;  // of 16 sums, that stay in registers beside others
   struct Sums {  // I: int32, one an output
     std::int32_t v[16];
   };

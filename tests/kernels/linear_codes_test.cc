@@ -400,6 +400,29 @@ TEST_P(LinearCodes, ATokenDoesNotDependOnItsCompany) {
   }
 }
 
+TEST_P(LinearCodes, InputsThatThreadsShareGiveTheBitsOfOneThread) {
+  Runtime one = runtime(1), three = runtime(3);
+  Random random(8);
+  WeightScheme scheme = schemes().front();
+  scheme.strategy = Strategy::kGroup;
+  scheme.group_size = 64;
+  const std::int64_t cols = 4096 + 40;  // long enough for parts, with a tail
+  const QuantizedTensor weight = random_weight(random, {20, cols}, scheme);
+  const auto x = hard_inputs(random, 9 * cols);
+  for (const ActivationScheme& inputs :
+       {ActivationScheme{.mode = mode(), .group_size = 64},
+        ActivationScheme{.mode = mode(), .group_size = 192},
+        ActivationScheme{.mode = mode(), .strategy = Strategy::kChannel}}) {
+    const Linear linear = pack(one, weight, inputs);
+    for (const std::int64_t tokens : {1, 2, 4, 9}) {
+      const auto some = slice(x, 0, tokens * cols);
+      ASSERT_EQ(bits_of(apply(three, linear, some, tokens)),
+                bits_of(apply(one, linear, some, tokens)))
+          << tokens << " tokens, groups of " << inputs.group_size;
+    }
+  }
+}
+
 TEST_P(LinearCodes, RowsTakenFromOtherInputsGiveTheBitsOfTheirOwn) {
   Runtime two = runtime(2);
   Random random(6);

@@ -2,7 +2,7 @@
 // codes.
 #pragma once
 
-#include "kernels/code_tiles/one_body.h"
+#include "kernels/code_tiles/few_body.h"
 #include "kernels/code_tiles/unpack.h"
 #include "kernels/linear_store.h"
 
@@ -175,7 +175,7 @@ inline void run_tiles(const LinearSlice& slice) {
 
 template <class Dot, class Unpack, int R, int T>
 inline void run(const LinearSlice& slice) {
-  if (slice.tokens == 1) return run_one<Dot, Unpack>(slice);
+  if (slice.tokens <= T) return run_few_of<Dot, Unpack, T>(slice);
   run_tiles<Dot, Unpack, R, T>(slice);
 }
 

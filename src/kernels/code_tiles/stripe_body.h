@@ -132,7 +132,7 @@ template <class Dot, class Unpack, int T>
 inline void run_stripes(const LinearSlice& slice) {
   using F = typename Dot::Isa::Float;
   if constexpr (Dot::kFlush == 0) {
-    if (slice.tokens == 1) return run_one<Dot, Unpack>(slice);
+    if (slice.tokens <= T) return run_few_of<Dot, Unpack, T>(slice);
   } else {
     if (slice.tokens == 1) return run_tiles<Dot, Unpack, 1, 1>(slice);
   }

@@ -83,7 +83,8 @@ inline void clear(float* sums, int count) {
   for (int i = 0; i < count; ++i) sums[i] = 0.0f;
 }
 
-// Few tokens: memory decides the time, so each tile is read once, from its beginning to its end.
+// One panel of tokens: memory decides the time, so each tile is read once, from its beginning to
+// its end, and widened on the way.
 template <class S, class W, int R, int T>
 inline void run_thin(const LinearSlice& slice) {
   for (std::int64_t tile = slice.first_tile; tile < slice.end_tile; tile += R) {
@@ -130,6 +131,23 @@ inline void run_thin_codes(const LinearSlice& slice) {
   }
 }
 
+template <class S, class W, int R, int T>
+inline void run_few(const LinearSlice& slice) {
+  if constexpr (W::kDirect)
+    run_thin<S, W, R, T>(slice);
+  else
+    run_thin_codes<S, W, R, T>(slice);
+}
+
+// The same for a number of tokens known only now, 1 .. T.
+template <class S, class W, int R, int T>
+inline void run_few_of(const LinearSlice& slice) {
+  if (slice.tokens == T)
+    run_few<S, W, R, T>(slice);
+  else if constexpr (T > 1)
+    run_few_of<S, W, R, T - 1>(slice);
+}
+
 inline constexpr int kMaxStripe = 192;        // tokens that share one widening of the weights
 inline constexpr int kStripeBytes = 1 << 20;  // inputs that stay in the second-level cache
 
@@ -170,17 +188,10 @@ inline void run_thick(const LinearSlice& slice) {
 
 template <class S, class W, Blocking kBlocking>
 inline void run(const LinearSlice& slice) {
-  constexpr int kTiles = kBlocking.thick_tiles;
-  if constexpr (W::kDirect) {
-    if (slice.tokens == 1) return run_thin<S, W, kBlocking.thin_tiles, 1>(slice);
-    if (slice.tokens == 2) return run_thin<S, W, kTiles, 2>(slice);
-    if (slice.tokens == 3) return run_thin<S, W, kTiles, 3>(slice);
-    if (slice.tokens == 4) return run_thin<S, W, kTiles, 4>(slice);
-  } else {
-    if (slice.tokens == 1) return run_thin_codes<S, W, kBlocking.thin_tiles, 1>(slice);
-    if (slice.tokens == 2) return run_thin_codes<S, W, kTiles, 2>(slice);
-  }
-  run_thick<S, W, kTiles, kBlocking.thick_tokens>(slice);
+  constexpr int kTiles = kBlocking.thick_tiles, kTokens = kBlocking.thick_tokens;
+  if (slice.tokens == 1) return run_few<S, W, kBlocking.thin_tiles, 1>(slice);
+  if (slice.tokens <= kTokens) return run_few_of<S, W, kTiles, kTokens>(slice);
+  run_thick<S, W, kTiles, kTokens>(slice);
 }
 
 }  // namespace

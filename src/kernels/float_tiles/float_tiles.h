@@ -12,9 +12,8 @@ namespace farthing::kernels::float_tiles {
 
 inline constexpr int kBlockInputs = 256;
 
-// Tiles and tokens that are kept in registers. Up to kThinTokens tokens the weights are widened as
-// they are read, once; above, a block of a few tiles is widened first and multiplied with many.
-inline constexpr int kThinTokens = 4;
+// Tiles and tokens that are kept in registers. Where the tokens fit a panel, weights are widened as
+// they are read, once; else a block of a few tiles is widened first and multiplied with many.
 struct Blocking {
   int thin_tiles;    // for one token: enough independent chains to hide the adder's latency
   int thick_tiles;   // for several
