@@ -51,11 +51,14 @@ struct AsWords {  // inputs 0 and 2, then 1 and 3
   }
 };
 
+inline constexpr int kInputsAhead = 512;  // another thread may have written them
+
 // The largest |x| of those that share a scale; a NaN when one is an infinity or a NaN.
 template <class F>
 inline float largest_of(const float* x, std::int64_t count) {
   auto largest = F::zero(), wrong = F::zero();  // 0 * x is a NaN for infinities and NaNs
   for (std::int64_t k = 0; k < count; k += 16) {
+    F::prefetch(x + k + kInputsAhead);
     const auto v =
         k + 16 <= count ? F::load(x + k) : F::load_first(x + k, static_cast<int>(count - k));
     largest = F::max(F::abs(v), largest);
