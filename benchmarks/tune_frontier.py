@@ -9,7 +9,7 @@ also: the fastest uniform artefact that meets each floor on KL against `farthing
 
 usage: tune_frontier.py FARTHING MODEL TEXT WORK [--method rtn] [--schemes ...] [--heads ...] [--budgets 5]
            [--floors 0.003,0.01] [--context 256] [--windows 16] [--samples 32] [--rounds 5] [--no-bytes]
-           [--judge OTHER.txt --judge-windows 40]
+           [--judge OTHER.txt --judge-windows 40] [--activations int16]
 """
 import argparse
 import json
@@ -38,7 +38,8 @@ class Bench:
     def quality(self, place):
         out = self.work / "eval.json"
         text = ["--text", self.o.judge, "--convention", "llama.cpp"] if self.o.judge else ["--text", self.o.text]
-        run(self.o.farthing, "eval", place, "--reference", self.o.model, *text, "--context", self.o.context,
+        mode = ["--activations", self.o.activations] if self.o.activations else []
+        run(self.o.farthing, "eval", place, "--reference", self.o.model, *text, *mode, "--context", self.o.context,
             "--windows", self.o.judge_windows or self.o.windows, "--json", out, "--quiet")
         result = json.loads(out.read_text())
         text = next(iter(result["texts"].values()))
@@ -111,6 +112,7 @@ def main():
     p.add_argument("--heads", default="w8g64,w6g64,w4g64")
     p.add_argument("--budgets", type=int, default=5)
     p.add_argument("--floors", default="")
+    p.add_argument("--activations", help="mode that all artefacts are judged in; name it in --schemes, too")
     p.add_argument("--context", type=int, default=256)
     p.add_argument("--decode-context", type=int, default=64)
     p.add_argument("--windows", type=int, default=16)
