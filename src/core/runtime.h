@@ -43,8 +43,9 @@ class Runtime {
     const std::int64_t units = (count + unit - 1) / unit;
     if (units == 1 || pool.size() == 1) return body(0, count);
     pool.run([&](int thread) {
-      const std::int64_t begin = units * thread / pool.size() * unit;
-      const std::int64_t end = std::min(count, units * (thread + 1) / pool.size() * unit);
+      const std::int64_t begin = first_of_share(units, thread, pool.size()) * unit;
+      const std::int64_t end =
+          std::min(count, first_of_share(units, thread + 1, pool.size()) * unit);
       if (begin < end) body(begin, end);
     });
   }

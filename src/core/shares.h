@@ -3,11 +3,16 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
-#include <utility>
 #include <vector>
 
 namespace farthing {
+
+// The first of `units` that belongs to a share: share i ends where share i + 1 begins.
+constexpr std::int64_t first_of_share(std::int64_t units, std::int64_t share, std::int64_t shares) {
+  return units * share / shares;
+}
 
 class Shares {
  public:
@@ -21,11 +26,11 @@ class Shares {
   template <class Body>
   void work(int share, const Body& body) {
     Range range;
-    while (take_front(shares_[static_cast<std::size_t>(share)], range))
-      body(range.begin, range.end);
+    Share& own = shares_[static_cast<std::size_t>(share)];
+    while (take(own, End::kFront, range)) body(range.begin, range.end);
     for (std::size_t i = 1; i < shares_.size(); ++i) {
       Share& other = shares_[(static_cast<std::size_t>(share) + i) % shares_.size()];
-      while (take_back(other, range)) body(range.begin, range.end);
+      while (take(other, End::kBack, range)) body(range.begin, range.end);
     }
   }
 
@@ -36,8 +41,8 @@ class Shares {
   struct alignas(64) Share {  // a cache line of its own
     std::atomic<Range> left{};
   };
-  static bool take_front(Share& share, Range& taken);
-  static bool take_back(Share& share, Range& taken);
+  enum class End : std::uint8_t { kFront, kBack };
+  static bool take(Share& share, End end, Range& taken);
 
   std::vector<Share> shares_;
 };

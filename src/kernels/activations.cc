@@ -70,7 +70,7 @@ void fill_codes(Runtime& runtime, MatrixView<const float> x, Activations::Prepar
   prepared.sums.reserve_scratch(static_cast<std::size_t>(x.rows * units));
   const std::int64_t panels = (x.rows + width - 1) / width;
   const std::int64_t parts = panels < runtime.pool.size() ? part_count(runtime, x, layout) : 1;
-  const std::int64_t step = std::max<std::int64_t>(1, layout.scale_inputs / layout.unit_inputs);
+  const std::int64_t step = layout.scale_inputs / layout.unit_inputs;  // units that share a scale
   const auto first_unit = [&](std::int64_t part) {
     return part == parts ? units : units * part / parts / step * step;
   };

@@ -16,7 +16,7 @@ inline constexpr int kStreamAhead = 8192;  // bytes of the stream that are on th
 template <class Dot, int T>
 constexpr int chain_count() {
   constexpr int kVectors = static_cast<int>(sizeof(typename Dot::Partial)) / 64;
-  constexpr int kFitting = Dot::Isa::kSumVectors / (T * (kVectors < 1 ? 1 : kVectors));
+  constexpr int kFitting = Dot::Isa::kSumVectors / (T * kVectors);
   return kFitting < 1 ? 1 : kFitting > 4 ? 4 : kFitting;
 }
 

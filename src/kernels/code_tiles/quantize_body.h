@@ -51,7 +51,7 @@ struct AsWords {  // inputs 0 and 2, then 1 and 3
   }
 };
 
-inline constexpr int kInputsAhead = 512;  // another thread may have written them
+inline constexpr int kInputsAhead = 512;  // numbers: another thread may have written them
 
 // The largest |x| of those that share a scale; a NaN when one is an infinity or a NaN.
 template <class F>
