@@ -1,5 +1,6 @@
 #include "kernels/linear.h"
 
+#include <array>
 #include <cassert>
 
 #include "kernels/packed_matrix.h"
@@ -70,52 +71,62 @@ void run_squeezed(const PackedMatrix& matrix, const LinearSlice& slice) {
   }
 }
 
+// Tiles first .. end - 1 of those of a slice.
+void run_tiles(const PackedMatrix& matrix, const LinearSlice& whole, std::int64_t first,
+               std::int64_t end) {
+  LinearSlice slice = whole;
+  slice.first_tile = whole.first_tile + first;
+  slice.end_tile = whole.first_tile + end;
+  if (matrix.squeezed.groups > 0) return run_squeezed(matrix, slice);
+  matrix.kernel->run(slice);
+}
+
 // Threads read one stream each while they can when memory decides the time, and take pieces as they
 // get free when arithmetic does. Pieces are whole pairs of pairs of tiles.
 void run_in_parallel(Runtime& runtime, const PackedMatrix& matrix, const LinearSlice& whole) {
   const auto piece = [&](std::int64_t first, std::int64_t end) {
-    LinearSlice slice = whole;
-    slice.first_tile = whole.first_tile + first;
-    slice.end_tile = whole.first_tile + end;
-    if (matrix.squeezed.groups > 0) return run_squeezed(matrix, slice);
-    matrix.kernel->run(slice);
+    run_tiles(matrix, whole, first, end);
   };
   const std::int64_t count = whole.end_tile - whole.first_tile;
-  if (whole.tokens <= 8) return runtime.parallel_streams(count, kTileUnit, piece);
+  if (whole.tokens <= Linear::kStreamTokens) return runtime.parallel_streams(count, kTileUnit, piece);
   const std::int64_t pieces = std::int64_t{8} * runtime.pool.size();
   const std::int64_t grain =
       std::clamp(count / pieces / kTileUnit * kTileUnit, kTileUnit, 8 * kTileUnit);
   runtime.parallel(count, grain, piece);
 }
 
+LinearSlice slice_of(Runtime& runtime, const PackedMatrix& matrix, Activations& x,
+                     std::int64_t first, MatrixView<float> y, const Epilogue& epilogue) {
+  assert((x.shape() == Shape{y.rows, matrix.in}));
+  assert(first % kTileRows == 0 && first + y.cols <= matrix.out);
+  const Activations::Prepared& inputs = x.prepare(runtime, matrix.input_layout());
+  return {.tiles = matrix.tiles.data(),
+          .tile_bytes = matrix.tile_bytes,
+          .first_tile = first / kTileRows,
+          .end_tile = (first + y.cols + kTileRows - 1) / kTileRows,
+          .in = matrix.in,
+          .bias = matrix.bias.size() == 0 ? nullptr : matrix.bias.data(),
+          .codes = &matrix.codes,
+          .x = inputs.floats.data(),
+          .x_codes = inputs.codes.data(),
+          .x_scales = inputs.scales.data(),
+          .x_folds = inputs.folds.data(),
+          .x_sums = inputs.sums.data(),
+          .tokens = y.rows,
+          .y = y.data,
+          .y_stride = y.stride,
+          .first_row = first,
+          .end_row = first + y.cols,
+          .scale = epilogue.scale,
+          .accumulate = epilogue.accumulate};
+}
+
 }  // namespace
 
 void multiply(Runtime& runtime, const PackedMatrix& matrix, Activations& x, std::int64_t first,
               MatrixView<float> y, const Epilogue& epilogue) {
-  assert((x.shape() == Shape{y.rows, matrix.in}));
-  assert(first % kTileRows == 0 && first + y.cols <= matrix.out);
   if (y.rows == 0 || y.cols == 0) return;
-  const Activations::Prepared& inputs = x.prepare(runtime, matrix.input_layout());
-  const LinearSlice slice = {.tiles = matrix.tiles.data(),
-                             .tile_bytes = matrix.tile_bytes,
-                             .first_tile = first / kTileRows,
-                             .end_tile = (first + y.cols + kTileRows - 1) / kTileRows,
-                             .in = matrix.in,
-                             .bias = matrix.bias.size() == 0 ? nullptr : matrix.bias.data(),
-                             .codes = &matrix.codes,
-                             .x = inputs.floats.data(),
-                             .x_codes = inputs.codes.data(),
-                             .x_scales = inputs.scales.data(),
-                             .x_folds = inputs.folds.data(),
-                             .x_sums = inputs.sums.data(),
-                             .tokens = y.rows,
-                             .y = y.data,
-                             .y_stride = y.stride,
-                             .first_row = first,
-                             .end_row = first + y.cols,
-                             .scale = epilogue.scale,
-                             .accumulate = epilogue.accumulate};
-  run_in_parallel(runtime, matrix, slice);
+  run_in_parallel(runtime, matrix, slice_of(runtime, matrix, x, first, y, epilogue));
 }
 
 Linear::Linear() = default;
@@ -172,6 +183,40 @@ Linear Linear::pack(Runtime& runtime, std::span<const LinearSource> sources,
 void Linear::apply(Runtime& runtime, Activations& x, MatrixView<float> y, Epilogue epilogue) const {
   assert(y.cols == matrix_->out);
   multiply(runtime, *matrix_, x, 0, y, epilogue);
+}
+
+void Linear::apply_all(Runtime& runtime, std::span<const Linear> linears, Activations& x,
+                       MatrixView<float> y, Epilogue epilogue) {
+  constexpr std::size_t kMost = 16;  // at a time
+  std::array<LinearSlice, kMost> slices;
+  std::array<std::int64_t, kMost + 1> first_unit = {};  // of each linear, then of none
+  std::int64_t column = 0;
+  while (!linears.empty()) {
+    const auto some = linears.first(std::min(kMost, linears.size()));
+    const bool one_by_one = some.size() == 1 || y.rows > kStreamTokens || y.rows == 0;
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      const MatrixView<float> out = y.cols_from(column, some[i].out());
+      column += some[i].out();
+      if (one_by_one) {
+        some[i].apply(runtime, x, out, epilogue);
+        continue;
+      }
+      slices[i] = slice_of(runtime, *some[i].matrix_, x, 0, out, epilogue);
+      first_unit[i + 1] = first_unit[i] + (slices[i].end_tile + kTileUnit - 1) / kTileUnit;
+    }
+    linears = linears.subspan(some.size());
+    if (one_by_one) continue;
+    runtime.parallel_streams(
+        first_unit[some.size()], 1, [&](std::int64_t begin, std::int64_t end) {
+          for (std::size_t i = 0; i < some.size(); ++i) {
+            const std::int64_t first = std::max(begin, first_unit[i]) - first_unit[i];
+            const std::int64_t last = std::min(end, first_unit[i + 1]) - first_unit[i];
+            if (first < last)
+              run_tiles(*some[i].matrix_, slices[i], first * kTileUnit,
+                        std::min(last * kTileUnit, slices[i].end_tile));
+          }
+        });
+  }
 }
 
 void Linear::apply_slab(Runtime& runtime, Activations& x, std::int64_t first,

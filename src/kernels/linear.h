@@ -82,6 +82,12 @@ class Linear {
   // x (tokens, in) -> y (tokens, out). Integer modes: the same bits for any number of tokens,
   // threads and any instruction set.
   void apply(Runtime& runtime, Activations& x, MatrixView<float> y, Epilogue epilogue = {}) const;
+  // Of so many tokens memory decides the time.
+  static constexpr std::int64_t kStreamTokens = 8;
+  // Linears that read one input: their outputs follow one another in y. Of at most kStreamTokens
+  // tokens all are one piece of work for the threads, which start and wait once (docs/adr/0075).
+  static void apply_all(Runtime& runtime, std::span<const Linear> linears, Activations& x,
+                        MatrixView<float> y, Epilogue epilogue = {});
   // Only outputs first .. first + y.cols: a slab of a large head. first is a multiple of 16.
   void apply_slab(Runtime& runtime, Activations& x, std::int64_t first, MatrixView<float> y) const;
 

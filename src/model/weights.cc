@@ -187,6 +187,7 @@ class StreamedBlocks final : public BlockSource {
 
 void LinearGroup::apply(Runtime& runtime, kernels::Activations& x, MatrixView<float> y,
                         kernels::Epilogue epilogue) const {
+  if (plain_) return kernels::Linear::apply_all(runtime, parts_, x, y, epilogue);
   std::int64_t first = 0;
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     const kernels::Linear& linear = parts_[i];

@@ -33,6 +33,7 @@ class LinearGroup {
   // input before it is rounded (SmoothQuant, where nothing before it takes the scales); empty: 1.
   void add(kernels::Linear linear, std::vector<std::int32_t> input_order = {},
            std::vector<float> multiplier = {}) {
+    plain_ = plain_ && input_order.empty() && multiplier.empty();
     parts_.push_back(std::move(linear));
     input_orders_.push_back(std::move(input_order));
     multipliers_.push_back(std::move(multiplier));
@@ -46,6 +47,7 @@ class LinearGroup {
   const std::vector<kernels::Linear>& parts() const { return parts_; }
 
  private:
+  bool plain_ = true;  // no part's inputs are moved or multiplied
   std::vector<kernels::Linear> parts_;
   std::vector<std::vector<std::int32_t>> input_orders_;  // of each part
   std::vector<std::vector<float>> multipliers_;

@@ -198,11 +198,14 @@ PassTimes UnitTimes::linears(const Mix& mix) const {
         units[u - 1].layer == units[u].layer) {
       const auto& a = space_.planned(units[u].members[0], mix[u]);
       const auto& b = space_.planned(units[u - 1].members[0], mix[u - 1]);
-      shares_input = a.activations == b.activations && !a.multiplied && !b.multiplied;
-      if (shares_input && a.scheme == b.scheme) {  // one matrix: started once
+      const bool plain = !a.multiplied && !b.multiplied;
+      shares_input = plain && a.activations == b.activations;
+      const bool one_matrix = shares_input && a.scheme == b.scheme;
+      // Both are started once, of few tokens whatever their schemes.
+      if (one_matrix || (plain && workload_.batch <= kernels::Linear::kStreamTokens))
         sum.decode -= workload_.answer > 0 ? std::min(start_, cost.apply.decode) : 0;
+      if (one_matrix)
         sum.prefill -= workload_.prompt > 0 ? std::min(start_ / chunk, cost.apply.prefill) : 0;
-      }
     }
     if (!shares_input) sum.decode += cost.prepare.decode, sum.prefill += cost.prepare.prefill;
   }
