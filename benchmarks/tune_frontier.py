@@ -62,7 +62,7 @@ class Bench:
         if out.exists() and (place / "config.json").exists():
             return json.loads(out.read_text()) | {"place": place}
         run(self.o.farthing, "tune", self.o.model, place, "--schemes", self.o.schemes, "--caches", "fp16", "--method",
-            self.o.method, "--samples", self.o.samples, "--text", self.o.text, "--context", self.o.context,
+            self.o.tune_method or self.o.method, "--samples", self.o.samples, "--text", self.o.text, "--context", self.o.context,
             "--windows", self.o.windows, "--cache", self.work / "cache", "--rounds", self.o.rounds, "--force", "--json", out, *limits)
         return json.loads(out.read_text()) | {"place": place}
 
@@ -107,6 +107,7 @@ def main():
     for name in ("farthing", "model", "text", "work"):
         p.add_argument(name)
     p.add_argument("--method", default="rtn")
+    p.add_argument("--tune-method", help="of the mixes, where it is another one")
     p.add_argument("--schemes", default="w8g64,w6g64,w5g64,w4g32,w4g64,w3g32")
     p.add_argument("--uniform", default="w8g64,w6g64,w5g64,w4g64,w3g32")
     p.add_argument("--heads", default="w8g64,w6g64,w4g64")

@@ -19,7 +19,8 @@ void add_study_options(VerbOptions& verb, StudyArguments& a) {
                   "Types of the key-value cache to choose from; \"\": the cache is left out")
       ->show_default();
   verb.add_option("--method", a.method,
-                  "How to round: rtn, hqq, gptq, ... as compress has it (default: gptq)");
+                  "How to round: rtn, hqq, gptq, ... as compress has it (default: gptq); "
+                  "split-channels+split-vocabulary+gptq lets parts of matrices differ");
   verb.add_option("--preset", a.preset, "Method and calibration of a preset: fast, balanced, best");
   verb.add_option("--text", a.texts,
                   "Text that the quality is measured on (default: the built-in texts)")

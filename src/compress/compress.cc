@@ -11,6 +11,7 @@
 #include "compress/fallback.h"
 #include "compress/layout.h"
 #include "compress/pruning_notes.h"
+#include "compress/restructure.h"
 #include "compress/step.h"
 #include "compress/stream_blocks.h"
 #include "core/error.h"
@@ -322,31 +323,6 @@ calibrate::CalibrationData draw_data(const io::Checkpoint& checkpoint,
   return data;
 }
 
-// The models that steps of structured pruning make of one another; the last is what is compressed.
-struct Smaller {
-  std::vector<std::unique_ptr<io::Checkpoint>> models;
-  std::vector<std::string> notes;
-};
-
-Smaller make_smaller(Runtime& runtime, const io::Checkpoint& original,
-                     std::span<const std::unique_ptr<Step>> steps, Recipe& recipe,
-                     calibrate::CalibrationData& data, std::uint64_t limit, Progress& progress) {
-  Smaller smaller;
-  for (const auto& step : steps) {
-    if (!step->restructures()) continue;
-    const io::Checkpoint& now = smaller.models.empty() ? original : *smaller.models.back();
-    const model::Architecture& architecture = model::architecture_of(now);
-    const model::ModelConfig config = model::config_of(architecture, now);
-    const model::TensorMap map(architecture, config, now);
-    if (data.samples.empty()) data = draw_data(now, config, recipe, progress);
-    const std::size_t told = smaller.notes.size();
-    smaller.models.push_back(
-        step->restructure({runtime, map, data, recipe.kv, progress, limit}, smaller.notes));
-    for (std::size_t i = told; i < smaller.notes.size(); ++i) progress.note(smaller.notes[i]);
-  }
-  return smaller;
-}
-
 std::uint64_t tensor_bytes(const io::Checkpoint& checkpoint) {
   std::uint64_t bytes = 0;
   for (const io::TensorInfo& tensor : checkpoint.tensors()) bytes += tensor.bytes.size();
@@ -388,9 +364,14 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& original, const 
   if (recipe.kv.empty()) recipe.kv = kDefaultKv;
   const auto steps = make_steps(recipe);
   calibrate::CalibrationData data;
-  const Smaller smaller =
-      make_smaller(runtime, original, steps, recipe, data, memory_limit(options), progress);
-  const io::Checkpoint& checkpoint = smaller.models.empty() ? original : *smaller.models.back();
+  const Restructured restructured = restructure(
+      runtime, original, steps,
+      [&](const io::Checkpoint& model, const model::ModelConfig& config) -> const auto& {
+        if (data.samples.empty()) data = draw_data(model, config, recipe, progress);
+        return data;
+      },
+      recipe.kv, memory_limit(options), progress);
+  const io::Checkpoint& checkpoint = restructured.last(original);
   const model::Architecture& architecture = model::architecture_of(checkpoint);
   const model::ModelConfig config = model::config_of(architecture, checkpoint);
   const model::TensorMap map(architecture, config, checkpoint);
@@ -444,7 +425,7 @@ CompressReport compress(Runtime& runtime, const io::Checkpoint& original, const 
   fix_scales(plan, results);
   CompressReport report = make_report(plan, results, checkpoint);
   report.bytes_before += tensor_bytes(original) - tensor_bytes(checkpoint);
-  report.notes = smaller.notes;
+  report.notes = restructured.notes;
   report.memory_bytes = need.memory_bytes;
   for (std::string& line : plan.lines()) report.notes.push_back(std::move(line));
   if (const std::string note = starved_note(results); !note.empty()) {

@@ -85,13 +85,15 @@ class Resolver {
       const bool is_tied = plan_.tied && unit.unit.slot == Slot::kEmbedding;
       const bool by_head = is_tied && pattern.matches(head_name_);
       tied_head |= by_head;
-      if (by_head || pattern.matches(unit.base)) (is_open(unit) ? open : guarded).push_back(i);
+      const bool by_name = pattern.matches(unit.base) || pattern.matches(unit.unit.whole());
+      if (by_head || by_name) (is_open(unit) ? open : guarded).push_back(i);
     }
     if (open.empty() && guarded.empty()) refuse_unmatched(rule, pattern.is_exact());
     if (!open.empty() && !guarded.empty() && rule.where != "--scheme") note_guarded(rule, guarded);
     for (const std::size_t i : open.empty() ? guarded : open) {
       rules_[i] = &rule;
-      if (plan_.units[i].unit.slot == Slot::kEmbedding && plan_.tied)
+      if (plan_.units[i].unit.slot == Slot::kEmbedding && plan_.units[i].unit.part < 0 &&
+          plan_.tied)
         (tied_head ? tied_head_ : tied_embedding_) = &rule;
     }
   }
@@ -260,6 +262,11 @@ void Plan::substitute(PlannedUnit& unit, const WeightScheme& wanted, std::string
 void Plan::untie(const model::TensorMap& map, std::string_view why) {
   const auto embedding = std::ranges::find(units, Slot::kEmbedding,
                                            [](const PlannedUnit& unit) { return unit.unit.slot; });
+  if (embedding->unit.part >= 0)
+    unsupported(
+        "{}: is stored in parts of its rows (split_vocabulary) and would have to become two "
+        "matrices: {}; leave out one of these steps",
+        embedding->unit.whole(), why);
   PlannedUnit head = *embedding;
   head.unit.slot = Slot::kHead;
   head.base = map.expected_name(Slot::kHead);
@@ -302,6 +309,7 @@ Plan make_plan(const Recipe& recipe, const model::TensorMap& map, const PlanOpti
   plan.options = options;
   plan.kv = recipe.kv;
   plan.tied = map.config().tied;
+  if (options.gguf) map.require_whole("GGUF");
   for (const model::TensorUnit& unit : map.linears())
     if (unit.slice == 0) plan.units.push_back(describe(unit, map));
   if (recipe.fallback)
@@ -313,6 +321,7 @@ Plan make_plan(const Recipe& recipe, const model::TensorMap& map, const PlanOpti
 }
 
 std::optional<std::string> why_not_portable(const PlannedUnit& unit, bool tied) {
+  if (unit.unit.part >= 0) return "it is a part of the rows of a matrix (split_vocabulary)";
   if (!unit.is_compressed()) return std::nullopt;
   const WeightScheme& scheme = unit.scheme;
   if (unit.turned) return "the model keeps it as Conv1D, which is no torch Linear";

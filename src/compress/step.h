@@ -51,9 +51,11 @@ class Step {
   // Whether transform() does something, and what it wants to know of all inputs of the block.
   virtual bool transforms() const { return false; }
   virtual unsigned transform_statistics() const { return calibrate::kNoStatistics; }
-  // Whether restructure() makes a smaller model, which all other steps then work on. It is borrowed
+  // Whether restructure() makes another model, which all other steps then work on. It is borrowed
   // from the one it is given. `notes` get what was decided, a sentence each.
   virtual bool restructures() const { return false; }
+  virtual bool restructures_by_data() const { return restructures(); }  // looks at samples for that
+  virtual bool keeps_function() const { return false; }  // the other model gives the same answers
   virtual std::unique_ptr<io::Checkpoint> restructure(const Survey&,
                                                       std::vector<std::string>& notes) {
     (void)notes;

@@ -280,6 +280,7 @@ ConvertReport to_foreign(Runtime& runtime, const io::Checkpoint& checkpoint, con
   const model::Architecture& architecture = model::architecture_of(checkpoint);
   const model::ModelConfig config = model::config_of(architecture, checkpoint);
   const model::TensorMap map(architecture, config, checkpoint);
+  map.require_whole(fmt::format("the format of {}", kind.name));
   const bool half = json_text(checkpoint.config(), "torch_dtype", "", "config.json") == "float16";
   std::vector<Target> targets;
   for (const model::TensorUnit& unit : map.linears())

@@ -193,6 +193,7 @@ ConvertReport to_gguf(Runtime& runtime, const io::Checkpoint& checkpoint, const 
   const model::Architecture& architecture = model::find_architecture(checkpoint.config());
   const model::ModelConfig config = model::config_of(architecture, checkpoint);
   const model::TensorMap map(architecture, config, checkpoint);
+  map.require_whole("GGUF");
   ConvertReport report;
   report.target = "gguf";
   const Described made = describe(architecture, map, report.notes);

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "core/error.h"
+#include "core/text.h"
 #include "formats/format.h"
 #include "model/alibi.h"
 #include "model/scratch.h"
@@ -14,6 +15,38 @@ namespace {
 
 constexpr std::int64_t kLogitSlab =
     64;  // rows: enough for the matrix kernels, small beside the weights
+
+std::int64_t rows_of(const kernels::Linear& part) { return part.out(); }
+std::int64_t rows_of(const QuantizedTensor& part) { return part.shape.rows; }
+
+std::int64_t rows_of(const std::vector<QuantizedTensor>& parts) {
+  std::int64_t sum = 0;
+  for (const QuantizedTensor& part : parts) sum += part.shape.rows;
+  return sum;
+}
+
+std::size_t bytes_of(const std::vector<QuantizedTensor>& parts) {
+  std::size_t sum = 0;
+  for (const QuantizedTensor& part : parts) sum += part.bytes();
+  return sum;
+}
+
+// A row of a matrix whose rows lie in several parts: the part that has it, and which of its rows it
+// is. The row is there.
+template <class Part>
+std::pair<const Part&, std::int64_t> part_of(const std::vector<Part>& parts, std::int64_t row) {
+  std::size_t part = 0;
+  while (row >= rows_of(parts[part])) row -= rows_of(parts[part++]);
+  return {parts[part], row};
+}
+
+void check_rows(std::int64_t rows, const ModelConfig& config, const io::Checkpoint& checkpoint) {
+  if (rows != config.vocab)
+    bad_input(
+        "{}: the parts of the embedding and of the head must have a row for each of the {} tokens "
+        "of the vocabulary; found {} rows; is a part missing?",
+        printable(checkpoint.path(), 400), config.vocab, rows);
+}
 
 }  // namespace
 
@@ -27,14 +60,17 @@ std::unique_ptr<Model> Model::load(Runtime& runtime, const io::Checkpoint& check
   const TensorMap& map = *model->map_;
   model->scratch_ = std::make_shared<Scratch>();
 
-  const auto embedding = map.find(Slot::kEmbedding), head = map.find(Slot::kHead);
-  if (!c.tied && !head)
+  const auto embedding = map.find_rows(Slot::kEmbedding), head = map.find_rows(Slot::kHead);
+  if (!c.tied && head.empty())
     bad_input(
         "{}: the head's weights are missing and the configuration does not say "
         "tie_word_embeddings",
         checkpoint.path());
-  model->head_ = load_group(runtime, map, options, std::vector{c.tied ? *embedding : *head});
-  if (!c.tied) model->embedding_ = map.load(*embedding);
+  model->head_ = load_group(runtime, map, options, c.tied ? embedding : head);
+  if (!c.tied)
+    for (const TensorUnit& unit : embedding) model->embedding_.push_back(map.load(unit));
+  check_rows(model->head_.out(), c, checkpoint);
+  if (!c.tied) check_rows(rows_of(model->embedding_), c, checkpoint);
   for (const auto& [slot, group] : {std::pair{Slot::kProjectIn, &model->project_in_},
                                     {Slot::kProjectOut, &model->project_out_}})
     if (const auto unit = map.find(slot))
@@ -68,7 +104,7 @@ std::unique_ptr<Model> Model::load(Runtime& runtime, const io::Checkpoint& check
 
 std::size_t Model::bytes() const {
   return blocks_->bytes() + head_.bytes() + project_in_.bytes() + project_out_.bytes() +
-         embedding_.bytes() + positions_.size() * sizeof(float) +
+         bytes_of(embedding_) + positions_.size() * sizeof(float) +
          (final_norm_.weight.size() + final_norm_.bias.size() + embedding_norm_.weight.size() +
           embedding_norm_.bias.size()) *
              sizeof(float);
@@ -100,10 +136,13 @@ void Model::embed(Runtime& runtime, const cache::Batch& batch, MatrixView<float>
     if (token < 0 || token >= config_.vocab)
       bad_input("token {} is outside of the vocabulary; it must be from 0 to {}", token,
                 config_.vocab - 1);
-    if (config_.tied)
-      head_.parts()[0].unpack_row(token, embedded.row(r));
-    else
-      embedding_.format->dequantize(embedding_, token, embedded.rows_from(r, 1));
+    if (config_.tied) {
+      const auto [part, row] = part_of(head_.parts(), token);
+      part.unpack_row(row, embedded.row(r));
+    } else {
+      const auto [part, row] = part_of(embedding_, token);
+      part.format->dequantize(part, row, embedded.rows_from(r, 1));
+    }
   }
   if (project_in_) {
     scratch_->x.assign(embedded);

@@ -76,7 +76,7 @@ class Model {
   ModelConfig config_;
   std::unique_ptr<TensorMap> map_;
   std::unique_ptr<BlockSource> blocks_;
-  QuantizedTensor embedding_;  // borrowed from the file; none when tied
+  std::vector<QuantizedTensor> embedding_;  // its rows, borrowed from the file; none when tied
   LinearGroup head_, project_in_, project_out_;
   std::vector<float> positions_;  // learned, (max_positions + offset, hidden)
   Norm embedding_norm_, final_norm_;

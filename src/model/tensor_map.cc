@@ -26,9 +26,19 @@ QuantizedTensor transpose(const QuantizedTensor& stored) {
   return turned;
 }
 
+constexpr std::string_view kRows = ".rows.";
+
 std::string shape_text(Shape shape) { return fmt::format("[{}, {}]", shape.rows, shape.cols); }
 
 }  // namespace
+
+std::string part_name(const std::string& base, int part) {
+  return fmt::format("{}{}{}", base, kRows, part);
+}
+
+std::string TensorUnit::whole() const {
+  return part < 0 ? base : base.substr(0, base.rfind(kRows));
+}
 
 TensorMap::TensorMap(const Architecture& architecture, const ModelConfig& config,
                      const io::Checkpoint& checkpoint)
@@ -64,6 +74,10 @@ std::string TensorMap::name_of(const TensorRow& row, int layer, int expert, int 
 }
 
 bool TensorMap::has(const std::string& base) const {
+  return has_whole(base) || has_whole(part_name(base, 0));
+}
+
+bool TensorMap::has_whole(const std::string& base) const {
   return checkpoint_.find(base + ".weight") != nullptr || checkpoint_.find(base) != nullptr ||
          checkpoint_.find(base + ".weight_packed") != nullptr ||
          checkpoint_.find(base + ".qweight") != nullptr || io::is_bitmask(checkpoint_, base);
@@ -88,7 +102,7 @@ std::optional<TensorUnit> TensorMap::find(Slot slot, int layer, int expert) cons
     for (const TensorRow& row : rows) {
       if (row.slot != slot) continue;
       std::string base = name_of(row, layer, expert);
-      if (base.empty() || !has(base)) continue;
+      if (base.empty() || !has_whole(base)) continue;
       const bool together = is_expert(slot) && row.hf_name.find("{E}") == std::string_view::npos;
       const bool sliced = is_expert(slot) && (checkpoint_.is_gguf() || together);
       return TensorUnit{.slot = slot,
@@ -102,10 +116,37 @@ std::optional<TensorUnit> TensorMap::find(Slot slot, int layer, int expert) cons
   return std::nullopt;
 }
 
+std::vector<TensorUnit> TensorMap::find_rows(Slot slot, int layer, int expert) const {
+  if (auto whole = find(slot, layer, expert)) return {std::move(*whole)};
+  std::vector<TensorUnit> parts;
+  for (auto rows : architecture_.tensors)
+    for (const TensorRow& row : rows) {
+      if (row.slot != slot || !parts.empty()) continue;
+      const std::string base = name_of(row, layer, expert);
+      for (int part = 0; !base.empty() && has_whole(part_name(base, part)); ++part)
+        parts.push_back({.slot = slot,
+                         .layer = layer,
+                         .expert = expert,
+                         .base = part_name(base, part),
+                         .row = &row,
+                         .part = part});
+    }
+  return parts;
+}
+
+void TensorMap::require_whole(std::string_view by) const {
+  for (const TensorUnit& unit : linears())
+    if (unit.part >= 0)
+      unsupported(
+          "{}: {} is stored in parts of its rows, and {} wants it whole; compress the model without "
+          "split_vocabulary and split_channels",
+          printable(checkpoint_.path(), 400), printable(unit.whole()), by);
+}
+
 std::vector<TensorUnit> TensorMap::linears_of(int layer) const {
   std::vector<TensorUnit> units;
   const auto add = [&](Slot slot, int expert = -1) {
-    if (auto unit = find(slot, layer, expert)) units.push_back(std::move(*unit));
+    for (TensorUnit& unit : find_rows(slot, layer, expert)) units.push_back(std::move(unit));
   };
   if (layer < 0) {
     for (Slot slot : {Slot::kEmbedding, Slot::kProjectIn, Slot::kProjectOut}) add(slot);
@@ -133,6 +174,7 @@ QuantizedTensor TensorMap::load(const TensorUnit& unit) const {
   auto matrix = checkpoint_.matrix(unit.base, unit.slice, unit.slices);
   if (!matrix) bad_input("{}: tensor {} is missing", checkpoint_.path(), printable(unit.base));
   Shape wanted = slot_shape(unit.slot, config_, unit.layer);
+  if (unit.part >= 0) wanted.rows = std::clamp<std::int64_t>(matrix->shape.rows, 1, wanted.rows);
   const bool turn =
       unit.row->transposed && !checkpoint_.is_gguf() && matrix->format->grid == nullptr;
   if (turn) std::swap(wanted.rows, wanted.cols);
@@ -181,7 +223,8 @@ std::vector<float> TensorMap::load_bias(const TensorUnit& unit) const {
   if (unit.slices > 1) return {};
   std::vector<float> stored = load_vector(unit.base + ".bias");
   if (stored.empty()) return stored;
-  const Shape shape = slot_shape(unit.slot, config_, unit.layer);
+  Shape shape = slot_shape(unit.slot, config_, unit.layer);
+  if (unit.part >= 0) shape = load(unit).shape;
   if (static_cast<std::int64_t>(stored.size()) != shape.rows)
     bad_input("{}: {}.bias must have {} numbers; got {}", checkpoint_.path(), printable(unit.base),
               shape.rows, stored.size());
@@ -226,10 +269,11 @@ ModelConfig config_of(const Architecture& architecture, const io::Checkpoint& ch
   });
   if (!config.tied) return config;
   const TensorMap map(architecture, config, checkpoint);
-  const auto embedding = map.find(Slot::kEmbedding), head = map.find(Slot::kHead);
-  if (!head) return config;
-  const io::TensorInfo* ours = checkpoint.find(head->base + ".weight");
-  const io::TensorInfo* shared = checkpoint.find(embedding->base + ".weight");
+  const auto embedding = map.find_rows(Slot::kEmbedding), head = map.find_rows(Slot::kHead);
+  if (head.empty()) return config;
+  const bool whole = head.size() == 1 && embedding.size() == 1;
+  const io::TensorInfo* ours = checkpoint.find(head[0].base + ".weight");
+  const io::TensorInfo* shared = whole ? checkpoint.find(embedding[0].base + ".weight") : nullptr;
   config.tied = ours != nullptr && shared != nullptr && ours->dtype == shared->dtype &&
                 std::ranges::equal(ours->bytes, shared->bytes);
   return config;

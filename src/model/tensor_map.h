@@ -11,6 +11,9 @@
 
 namespace farthing::model {
 
+// BASE.rows.N, which holds a part of the rows of BASE.
+std::string part_name(const std::string& base, int part);
+
 // One stored matrix in its place. A precision is chosen per unit.
 struct TensorUnit {
   Slot slot = Slot::kNone;
@@ -19,6 +22,10 @@ struct TensorUnit {
   std::string base;  // the checkpoint's own name, without ".weight"
   const TensorRow* row = nullptr;
   int slice = 0, slices = 1;  // of a tensor that holds all experts
+  // Of a matrix that is stored in several tensors, whose rows follow one another: which of them,
+  // from 0; -1: the whole.
+  int part = -1;
+  std::string whole() const;  // the base of all parts together
 };
 
 class TensorMap {
@@ -32,6 +39,10 @@ class TensorMap {
 
   bool has_row(Slot slot) const;  // whether checkpoints of the architecture may bring it
   std::optional<TensorUnit> find(Slot slot, int layer = -1, int expert = -1) const;
+  // The matrix, or all parts of its rows in their order; none: absent.
+  std::vector<TensorUnit> find_rows(Slot slot, int layer = -1, int expert = -1) const;
+  // Error: unsupported, naming what cannot read a matrix that is stored in parts of its rows.
+  void require_whole(std::string_view by) const;
   // The name that the architecture gives a slot outside of the blocks, whether the checkpoint has
   // it or not (a tied head); "" when the architecture has no such slot.
   std::string expected_name(Slot slot) const;
@@ -59,7 +70,8 @@ class TensorMap {
 
  private:
   std::string name_of(const TensorRow& row, int layer, int expert, int head = 0) const;
-  bool has(const std::string& base) const;
+  bool has(const std::string& base) const;  // whole or in parts
+  bool has_whole(const std::string& base) const;
 
   const Architecture& architecture_;
   const ModelConfig& config_;

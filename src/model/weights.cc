@@ -87,7 +87,7 @@ std::vector<TensorUnit> units_of(const TensorMap& map, std::initializer_list<Slo
                                  int expert = -1) {
   std::vector<TensorUnit> units;
   for (Slot slot : slots)
-    if (auto unit = map.find(slot, layer, expert)) units.push_back(std::move(*unit));
+    for (TensorUnit& unit : map.find_rows(slot, layer, expert)) units.push_back(std::move(unit));
   return units;
 }
 

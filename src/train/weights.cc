@@ -77,6 +77,7 @@ BlockWeights load_block_weights(const model::TensorMap& map, int layer, Paramete
 
 EndWeights load_end_weights(const model::TensorMap& map, ParameterSet& set) {
   EndWeights w;
+  map.require_whole("training");
   w.embedding = set.matrix(map, Slot::kEmbedding);
   w.embedding_norm = norm(map, Slot::kEmbeddingNorm, -1, set);
   if (map.config().block.position == model::PositionKind::kLearned)

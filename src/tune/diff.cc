@@ -28,10 +28,13 @@ struct Side {
   model::TensorMap map;
   std::optional<io::Artefact> artefact;
 
-  DiffSide describe(const model::TensorUnit& unit, const QuantizedTensor& tensor) const {
+  // Of so many rows of a matrix.
+  DiffSide describe(const model::TensorUnit& unit, const QuantizedTensor& tensor,
+                    std::int64_t rows) const {
     DiffSide side{.scheme = scheme_name(tensor.scheme),
                   .activations = {},
-                  .bytes = tensor.bytes(),
+                  .bytes = tensor.bytes() * static_cast<std::size_t>(rows) /
+                           static_cast<std::size_t>(tensor.shape.rows),
                   .error = {}};
     if (const auto fixed = checkpoint.activations(unit.base))
       side.activations = activation_name(fixed->mode);
@@ -41,20 +44,25 @@ struct Side {
   }
 };
 
+// Rows of a matrix.
+struct Rows {
+  const QuantizedTensor& of;
+  std::int64_t first = 0;
+};
+
 // Sums of (a - b)^2 and a^2.
-std::pair<double, double> distance(Runtime& runtime, const QuantizedTensor& a,
-                                   const QuantizedTensor& b) {
+std::pair<double, double> squared_distance(Runtime& runtime, Rows a, Rows b, Shape shape) {
   std::vector<std::pair<double, double>> sums(
-      static_cast<std::size_t>((a.shape.rows + kRows - 1) / kRows));
-  runtime.parallel(a.shape.rows, kRows, [&](std::int64_t begin, std::int64_t end) {
+      static_cast<std::size_t>((shape.rows + kRows - 1) / kRows));
+  runtime.parallel(shape.rows, kRows, [&](std::int64_t begin, std::int64_t end) {
     Matrix<float> x, y;
     for (std::int64_t first = begin; first < end; first += kRows) {
       const std::int64_t rows = std::min(kRows, end - first);
-      const auto p = x.resize(rows, a.shape.cols), q = y.resize(rows, a.shape.cols);
-      a.format->dequantize(a, first, p);
-      b.format->dequantize(b, first, q);
+      const auto p = x.resize(rows, shape.cols), q = y.resize(rows, shape.cols);
+      a.of.format->dequantize(a.of, a.first + first, p);
+      b.of.format->dequantize(b.of, b.first + first, q);
       auto& [difference, magnitude] = sums[static_cast<std::size_t>(first / kRows)];
-      for (std::int64_t i = 0; i < rows * a.shape.cols; ++i) {
+      for (std::int64_t i = 0; i < rows * shape.cols; ++i) {
         const double d = static_cast<double>(p.data[i]) - static_cast<double>(q.data[i]);
         difference += d * d;
         magnitude += static_cast<double>(p.data[i]) * static_cast<double>(p.data[i]);
@@ -93,34 +101,43 @@ Diff compare_models(Runtime& runtime, const io::Checkpoint& a, const io::Checkpo
                     Progress& progress) {
   const Side one(a), two(b);
   const auto units = one.map.linears(), others = two.map.linears();
-  if (units.size() != others.size())
-    bad_input("{} has {} matrices and {} has {}; only models of one architecture can be compared",
-              printable(a.path(), 400), units.size(), printable(b.path(), 400), others.size());
   Diff diff{.layers = {},
             .changed_vectors = changed_vectors(one, two),
             .bytes_a = all_bytes(a),
             .bytes_b = all_bytes(b)};
-  for (std::size_t i = 0; i < units.size(); ++i) {
+  // Where one model has parts of rows and the other the whole, the walk goes by the parts.
+  std::size_t i = 0, j = 0;
+  std::int64_t first_a = 0, first_b = 0;
+  while (i < units.size() && j < others.size()) {
     if (progress.cancelled()) throw Error(Fault::kInterrupted, "interrupted");
-    const QuantizedTensor x = one.map.load(units[i]), y = two.map.load(others[i]);
-    if (x.shape.rows != y.shape.rows || x.shape.cols != y.shape.cols)
+    const QuantizedTensor x = one.map.load(units[i]), y = two.map.load(others[j]);
+    const bool parts = units[i].part >= 0 || others[j].part >= 0;
+    if (x.shape.cols != y.shape.cols || (!parts && x.shape.rows != y.shape.rows))
       bad_input("{} is {} x {} in {} and {} x {} in {}; only models of one shape can be compared",
                 printable(units[i].base), x.shape.rows, x.shape.cols, printable(a.path(), 400),
                 y.shape.rows, y.shape.cols, printable(b.path(), 400));
-    const auto [difference, magnitude] = distance(runtime, x, y);
-    const bool first = diff.layers.empty() || diff.layers.back().name != units[i].base;
-    if (first)
-      diff.layers.push_back({.name = units[i].base,
-                             .a = one.describe(units[i], x),
-                             .b = two.describe(others[i], y),
-                             .distance = magnitude > 0 ? difference / magnitude : 0});
+    const Shape shape{std::min(x.shape.rows - first_a, y.shape.rows - first_b), x.shape.cols};
+    const auto [difference, magnitude] =
+        squared_distance(runtime, {x, first_a}, {y, first_b}, shape);
+    const double distance = magnitude > 0 ? difference / magnitude : 0;
+    const std::string& name = others[j].part >= 0 ? others[j].base : units[i].base;
+    if (diff.layers.empty() || diff.layers.back().name != name)
+      diff.layers.push_back({.name = name,
+                             .a = one.describe(units[i], x, shape.rows),
+                             .b = two.describe(others[j], y, shape.rows),
+                             .distance = distance});
     else  // a further expert of one tensor: the worst of them counts
-      diff.layers.back().distance =
-          std::max(diff.layers.back().distance, magnitude > 0 ? difference / magnitude : 0);
+      diff.layers.back().distance = std::max(diff.layers.back().distance, distance);
     a.release(x);
     b.release(y);
-    progress.update("matrices", static_cast<std::int64_t>(i) + 1, std::ssize(units));
+    first_a += shape.rows, first_b += shape.rows;
+    if (first_a == x.shape.rows) first_a = 0, ++i;
+    if (first_b == y.shape.rows) first_b = 0, ++j;
+    progress.update("matrices", static_cast<std::int64_t>(i), std::ssize(units));
   }
+  if (i < units.size() || j < others.size())
+    bad_input("{} has {} matrices and {} has {}; only models of one architecture can be compared",
+              printable(a.path(), 400), units.size(), printable(b.path(), 400), others.size());
   return diff;
 }
 

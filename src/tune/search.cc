@@ -89,7 +89,7 @@ Search::Search(Study& study, CostModel& costs, TuneOptions options)
   double units = 0;
   for (std::size_t u = 0; u < study.space->units().size(); ++u)
     units += static_cast<double>(study.space->bytes({u, 0}));
-  other_bytes_ = std::max(0.0, stored_bytes(study.checkpoint) - units);
+  other_bytes_ = std::max(0.0, stored_bytes(study.checkpoint()) - units);
   measure_wholes();
 }
 
@@ -126,10 +126,10 @@ kernels::KvType Search::cache_of(const Mix& mix) const {
 void Search::measure_wholes() {
   const Space& space = *study_.space;
   Mix quick = uniform_extreme(false), slow = uniform_extreme(true);
-  yardstick_ = std::make_unique<Yardstick>(study_.checkpoint);
+  yardstick_ = std::make_unique<Yardstick>(study_.checkpoint());
   assemble(quick, yardstick_->overlay);
   yardstick_->model = model::Model::load(study_.runtime, yardstick_->overlay);
-  io::OverlayCheckpoint other(study_.checkpoint);
+  io::OverlayCheckpoint other(study_.checkpoint());
   assemble(slow, other);
   const auto slow_model = model::Model::load(study_.runtime, other);
   const std::size_t caches =
@@ -359,7 +359,7 @@ std::unique_ptr<io::Checkpoint> Search::make(const Mix& mix, const std::string& 
   options.replace = true;
   options.tool_version = tool_version;
   recipe_words = compress::recipe_text(recipe);
-  compress::compress(study_.runtime, study_.checkpoint, place, recipe, options, study_.progress);
+  compress::compress(study_.runtime, study_.original, place, recipe, options, study_.progress);
   return io::Checkpoint::open(place);
 }
 

@@ -77,6 +77,16 @@ calibrate::CalibrationData draw(const io::Checkpoint& checkpoint, const text::To
   return data;
 }
 
+void refuse_smaller(std::span<const std::unique_ptr<compress::Step>> steps,
+                    const io::Checkpoint& checkpoint) {
+  for (const auto& step : steps)
+    if (step->restructures() && !step->keeps_function())
+      unsupported(
+          "{}: a step of the method makes a smaller model, and mixes are compared with the model as "
+          "it is; let compress make the smaller model first, and tune that",
+          printable(checkpoint.path(), 400));
+}
+
 }  // namespace
 
 evaluate::EvalText read_text(const TextOptions& options, const text::Tokenizer& tokenizer,
@@ -110,36 +120,45 @@ std::vector<evaluate::Task> read_tasks(const std::vector<std::string>& arguments
   return tasks;
 }
 
-Study::Study(Runtime& runtime_, const io::Checkpoint& checkpoint_, StudyOptions options_,
+Study::Study(Runtime& runtime_, const io::Checkpoint& original_, StudyOptions options_,
              Progress& progress_)
     : runtime(runtime_),
-      checkpoint(checkpoint_),
+      original(original_),
       options(std::move(options_)),
       progress(progress_) {
-  const model::Architecture& architecture = model::architecture_of(checkpoint);
-  config = model::config_of(architecture, checkpoint);
-  map = std::make_unique<model::TensorMap>(architecture, config, checkpoint);
   steps = compress::make_steps(options.recipe);
+  refuse_smaller(steps, original);
+  tokenizer = text::Tokenizer::load(original);
+  if (!tokenizer)
+    bad_input("{}: has no tokenizer, so no text can show what a layer costs",
+              printable(original.path(), 400));
+  restructured = compress::restructure(
+      runtime, original, steps,
+      [&](const io::Checkpoint& now, const model::ModelConfig& its) -> const auto& {
+        if (data.samples.empty()) data = draw(now, *tokenizer, its, options.recipe, progress);
+        return data;
+      },
+      options.recipe.kv.empty() ? "fp16" : options.recipe.kv, machine_limits().memory_bytes,
+      progress);
+  const model::Architecture& architecture = model::architecture_of(checkpoint());
+  config = model::config_of(architecture, checkpoint());
+  map = std::make_unique<model::TensorMap>(architecture, config, checkpoint());
   space = std::make_unique<Space>(
       *map, parse_alternatives(options.schemes),
       options.caches.empty() ? std::vector<Alternative>{} : parse_caches(options.caches),
       options.plan);
-  tokenizer = text::Tokenizer::load(checkpoint);
-  if (!tokenizer)
-    bad_input("{}: has no tokenizer, so no text can show what a layer costs",
-              printable(checkpoint.path(), 400));
   text = read_text(options.text, *tokenizer, config);
   tasks = read_tasks(options.tasks, options.task_limit);
   probe_text = spread(text, options.probe_tokens);
   check_memory();
-  if (wants_data(*space, steps))
-    data = draw(checkpoint, *tokenizer, config, options.recipe, progress);
-  source_sha256 = io::hash_checkpoint(checkpoint);
+  if (data.samples.empty() && wants_data(*space, steps))
+    data = draw(original, *tokenizer, config, options.recipe, progress);
+  source_sha256 = io::hash_checkpoint(original);
   const std::string key = sha256_hex(fmt::format(
       "{} {}\n{}\n{}\n{}\n{}\n{}", FARTHING_VERSION, kRevision, source_sha256,
       hash_windows(probe_text), compress::recipe_text(options.recipe), data.sha256,
       isa_name(runtime.isas.best())));
-  model = model::Model::load(runtime, checkpoint);
+  model = model::Model::load(runtime, checkpoint());
   kv = kernels::KvType::kF32;
   weights = std::make_unique<RoundedWeights>(runtime, *space, *model, steps, data, progress);
   probe = std::make_unique<Probe>(runtime, *space, *model, *weights, probe_text, kv);
@@ -162,7 +181,7 @@ void Study::measure(Effort effort) {
 // The model, all alternatives, hidden states between all blocks, and two sets of logits or so.
 void Study::check_memory() const {
   std::uint64_t need = 256u << 20;
-  for (const io::TensorInfo& tensor : checkpoint.tensors()) need += 2 * tensor.bytes.size();
+  for (const io::TensorInfo& tensor : original.tensors()) need += 2 * tensor.bytes.size();
   for (std::size_t u = 0; u < space->units().size(); ++u)
     for (std::size_t a = 1; a < space->alternatives(space->units()[u]).size(); ++a)
       need += space->bytes({u, a});

@@ -8,6 +8,7 @@
 
 #include "calibrate/data.h"
 #include "compress/compress.h"
+#include "compress/restructure.h"
 #include "compress/step.h"
 #include "evaluate/tasks/task.h"
 #include "evaluate/text_windows.h"
@@ -46,18 +47,22 @@ class Study {
  public:
   // Runs the model over the probe's windows and restores what is known already. Error: bad input,
   // unsupported, usage; out of resources, before anything is computed, when it cannot fit.
-  Study(Runtime& runtime, const io::Checkpoint& checkpoint, StudyOptions options,
+  Study(Runtime& runtime, const io::Checkpoint& original, StudyOptions options,
         Progress& progress);
   Study(const Study&) = delete;
   Study& operator=(const Study&) = delete;
 
+  // What the units are matrices of: the original, as steps that keep its function have stored it.
+  const io::Checkpoint& checkpoint() const { return restructured.last(original); }
   // measure_sensitivity() of everything.
   void measure(Effort effort);
 
   Runtime& runtime;
-  const io::Checkpoint& checkpoint;
+  const io::Checkpoint& original;
   StudyOptions options;
   Progress& progress;
+  std::vector<std::unique_ptr<compress::Step>> steps;
+  compress::Restructured restructured;
   model::ModelConfig config;
   std::unique_ptr<model::TensorMap> map;
   std::unique_ptr<model::Model> model;  // uncompressed
@@ -66,7 +71,6 @@ class Study {
   evaluate::EvalText text;  // that the floor is held on
   std::vector<evaluate::Task> tasks;
   evaluate::EvalText probe_text;  // some of its windows, spread over it
-  std::vector<std::unique_ptr<compress::Step>> steps;
   calibrate::CalibrationData data;
   std::unique_ptr<Space> space;
   std::unique_ptr<RoundedWeights> weights;

@@ -17,10 +17,12 @@ constexpr int kTurn = 5, kLeastTurns = 3, kMostTurns = 100;  // decoded steps; t
 constexpr double kPassSeconds = 0.3;                         // a model, if that is enough turns
 constexpr double kMostStretch = 2.5;
 
-// Linears that read one input lie in one packed matrix when they are alike.
+// Linears that read one input lie in one packed matrix when they are alike: also the parts of a
+// head.
 int sibling_kind(std::string_view kind) {
   if (kind == "q" || kind == "k" || kind == "v") return 1;
   if (kind == "gate" || kind == "up") return 2;
+  if (kind == "head") return 3;
   return 0;
 }
 

@@ -101,6 +101,52 @@ TEST(Tune, HoldsItsFloorAndVerifyAndDiffSaySo) {
   EXPECT_THAT(farthing({"verify", kDemo}).err, HasSubstr("no accuracy contract"));
 }
 
+TEST(Tune, GivesPartsOfMatricesTheirOwnPrecision) {
+  const io::TempDir dir;
+  const std::string out = dir.path("out");
+  const Outcome tuned = tune(dir,
+                             {{"--max-kld", "0.02"},
+                              {"--minimise", "bytes"},
+                              {"--rounds", "2"},
+                              {"--method", "split-channels+split-vocabulary+minmax"},
+                              {"--samples", "8"},
+                              {"--json", dir.path("tune.json")}},
+                             {out});
+  ASSERT_EQ(tuned.code, 0) << tuned.err;
+  const Json json = read_json_file(dir.path("tune.json"));
+  EXPECT_EQ(json["layers"].size(), 8u * (5 + 2 * 3) + 2 * 5 + 1);
+  int embeddings = 0, heads = 0;
+  for (const Json& layer : json["layers"]) {
+    embeddings += layer["kind"] == "embedding" ? 1 : 0;
+    heads += layer["kind"] == "head" ? 1 : 0;
+  }
+  EXPECT_EQ(embeddings, 5);
+  EXPECT_EQ(heads, 5);
+  const Outcome verified = farthing({"verify", out});
+  EXPECT_EQ(verified.code, 0) << verified.err;
+  // Of the same model with its vocabulary whole: part by part.
+  const std::string other = dir.path("other");
+  ASSERT_EQ(farthing({"compress", kDemo, other, "--method", "split-channels+minmax", "--scheme",
+                      "w8g64", "--samples", "8", "--no-portable"})
+                .code,
+            0);
+  for (const auto& pair : {std::pair(other, out), std::pair(out, other)}) {
+    const Outcome differs =
+        farthing({"diff", pair.first, pair.second, "--json", dir.path("diff.json")});
+    ASSERT_EQ(differs.code, 0) << differs.err;
+    const Json diff = read_json_file(dir.path("diff.json"));
+    EXPECT_EQ(diff["layers"].size(), 8u * 11 + 10);
+    EXPECT_EQ(diff["layers"][1]["name"], "model.embed_tokens.rows.1");
+    for (const Json& layer : diff["layers"])
+      EXPECT_LT(layer["distance"].get<double>(), 0.02) << layer["name"];
+  }
+  EXPECT_EQ(farthing({"report", out, "--out", dir.path("report.html")}).code, 0);
+  const Outcome smaller =
+      tune(dir, {{"--max-kld", "0.02"}, {"--method", "drop-layers"}}, {dir.path("o2")});
+  EXPECT_EQ(smaller.code, 4);
+  EXPECT_THAT(smaller.err, HasSubstr("makes a smaller model"));
+}
+
 // Multiple choice that the demo model can answer now and then.
 std::string some_documents(int count) {
   std::string lines;
