@@ -38,8 +38,8 @@ constexpr std::array kMethods = {
     Method{"drop-channels-taylor", "drop_channels", "score", "taylor"},
     Method{"drop-heads-taylor", "drop_heads", "score", "taylor"},
     Method{"drop-experts", "drop_experts", "", ""},
-    Method{"split-vocabulary", "split_vocabulary", "", ""},
     Method{"split-channels", "split_channels", "", ""},
+    Method{"split-vocabulary", "split_vocabulary", "", ""},
 };
 
 Setting option(std::string_view key, std::string_view value, const std::string& where) {
@@ -86,8 +86,8 @@ std::span<const StepRow> step_table() {
       smooth_step(),           awq_step(),         gptq_step(),
       magnitude_step(),        wanda_step(),       sparsegpt_step(),
       autoround_step(),        drop_layers_step(), drop_channels_step(),
-      drop_heads_step(),       drop_experts_step(), split_vocabulary_step(),
-      split_channels_step()};
+      drop_heads_step(),       drop_experts_step(), split_channels_step(),
+      split_vocabulary_step()};
   return kTable;
 }
 
