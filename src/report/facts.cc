@@ -23,6 +23,9 @@ std::int64_t kv_bytes_per_token(const model::ModelConfig& c, const std::string& 
 }  // namespace
 
 std::string kind_of(std::string_view name) {
+  // A part of the rows of a matrix has a column of its own.
+  if (const auto rows = name.rfind(".rows."); rows != std::string_view::npos)
+    return kind_of(name.substr(0, rows)) + std::string(name.substr(rows));
   std::string_view kind = name.substr(name.rfind('.') + 1);  // npos + 1 is 0
   if (kind.ends_with("_proj")) kind.remove_suffix(5);
   const bool expert = name.find("experts.") != std::string_view::npos &&

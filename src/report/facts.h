@@ -14,7 +14,8 @@ ModelFacts read_facts(const std::string& directory, const Json& artefact);
 // matrices of the same name and scheme.
 void add_sensitivities(ModelFacts& facts, const Json& tune, const Json& sensitivity);
 
-// "model.layers.3.self_attn.q_proj" -> "q"; "model.layers.3.mlp.experts.5.up_proj" -> "experts.up"
+// "model.layers.3.self_attn.q_proj" -> "q"; "model.layers.3.mlp.experts.5.up_proj" ->
+// "experts.up"; "model.layers.3.mlp.gate_proj.rows.1" -> "gate.rows.1"
 std::string kind_of(std::string_view name);
 
 }  // namespace farthing::report

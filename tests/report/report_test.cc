@@ -84,6 +84,7 @@ TEST(ReportPage, MapHasTheCacheAndSetsOfExperts) {
   Layer& shared = facts.matrices.emplace_back();
   shared.kind = kind_of("model.layers.0.mlp.shared_experts.up_proj");
   EXPECT_EQ(shared.kind, "up");
+  EXPECT_EQ(kind_of("model.layers.0.mlp.gate_proj.rows.2"), "gate.rows.2");
   add_sensitivities(facts, Json::parse(R"({"layers": [
 {"name": "model.layers.0.mlp.experts.0.gate_proj", "kld": 0.25}, {"name": "kv", "kld": 0.5}]})"),
                     Json());

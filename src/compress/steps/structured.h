@@ -32,10 +32,11 @@ std::vector<std::vector<double>> gate_scores(const Survey& survey, model::Slot s
                                              std::int64_t width);
 
 // What rounding gate and up costs by way of each channel of the MLP, a number a channel and layer:
-// the mean over samples of the squared length of its row's gradient (the trace of the Fisher
-// information of its weights: how much the KL divergence grows with noise in them), times the
-// square of the row's largest weight, which the steps of its grid follow; shares of all channels,
-// gate and up alike. Memory and errors as gate_scores().
+// the sum over tokens of the squared derivative of the loss by the channel's gate (and by its up),
+// times the squared length of the token's inputs (the trace of the Fisher information of the row's
+// weights: how much the KL divergence grows with noise in them), times the square of the row's
+// largest weight, which the steps of its grid follow; as shares of all channels, gate and up alike.
+// Errors as gate_scores().
 std::vector<std::vector<double>> channel_scores(const Survey& survey);
 
 // What the inputs that go gave on average: sum over them of column j times mean x_j, (out).

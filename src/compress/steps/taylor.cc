@@ -1,6 +1,5 @@
 // Importance of channels and heads by the gradient of the loss.
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <functional>
 #include <numeric>
@@ -36,20 +35,6 @@ std::vector<double> gate_derivatives(const train::Parameter& linear, std::int64_
   return sums;
 }
 
-// Adds, for each row, the square of its gradient's length times that of its largest weight.
-void add_row_scores(Runtime& runtime, const train::Parameter& linear, std::vector<double>& scores) {
-  const auto w = linear.value.view(), g = linear.gradient.view();
-  scores.resize(static_cast<std::size_t>(w.rows));
-  runtime.parallel(w.rows, 16, [&](std::int64_t r, std::int64_t end) {
-    for (; r < end; ++r) {
-      double square = 0, most = 0;
-      for (const float x : g.row(r)) square += static_cast<double>(x) * static_cast<double>(x);
-      for (const float x : w.row(r)) most = std::max(most, std::abs(static_cast<double>(x)));
-      scores[static_cast<std::size_t>(r)] += square * most * most;
-    }
-  });
-}
-
 void check_memory(const Survey& survey) {
   std::int64_t numbers = 0, longest = 0;
   for (const io::TensorInfo& tensor : survey.map.checkpoint().tensors())
@@ -70,21 +55,11 @@ void check_memory(const Survey& survey) {
         human_bytes(need), human_bytes(survey.memory_limit));
 }
 
-// Calls visit(layer, slot's place in `slots`, matrix) with the gradients of a sample's loss by the
-// slots' matrices of every layer, for at most `most` samples spread over all. Returns how many.
+// The samples, at most `most` spread over all, go through a decoder and back; visit() follows each.
+// Returns how many there were.
 template <class Visit>
-double for_gradients(const Survey& survey, std::span<const model::Slot> slots, std::size_t most,
+double for_gradients(const Survey& survey, train::Decoder& decoder, std::size_t most,
                      const Visit& visit) {
-  check_memory(survey);
-  const auto layers = static_cast<std::size_t>(survey.map.config().layers);
-  train::Decoder decoder(survey.runtime, survey.map, train::ParameterSet::Use::kGradients);
-  std::vector<const train::Parameter*> linears;  // layer by layer
-  for (std::size_t layer = 0; layer < layers; ++layer)
-    for (const model::Slot slot : slots)
-      linears.push_back(decoder.parameters().matrix(survey.map, slot, static_cast<int>(layer)));
-  for (const auto& parameter : decoder.parameters().all())  // spares the work for all others
-    if (std::ranges::find(linears, parameter.get()) == linears.end())
-      parameter->gradient = Matrix<float>();
   train::LossOptions labels_alone;
   labels_alone.labels = 1;
   train::Distillation objective(survey.runtime, labels_alone, nullptr, 0, {});
@@ -100,43 +75,73 @@ double for_gradients(const Survey& survey, std::span<const model::Slot> slots, s
     decoder.parameters().clear_gradients(survey.runtime);
     decoder.accumulate(batch_of(sample), objective);
     ++samples;
-    for (std::size_t l = 0; l < linears.size(); ++l)
-      if (linears[l] != nullptr) visit(l / slots.size(), l % slots.size(), *linears[l]);
+    visit();
   }
   return samples;
+}
+
+// Frees the gradients of all but some parameters, which spares the work for them.
+void freeze_others(train::Decoder& decoder, const std::vector<const train::Parameter*>& trained) {
+  for (const auto& parameter : decoder.parameters().all())
+    if (std::ranges::find(trained, parameter.get()) == trained.end())
+      parameter->gradient = Matrix<float>();
+}
+
+double largest_weight(std::span<const float> row) {
+  float most = 0;
+  for (const float w : row) most = std::max(most, std::abs(w));
+  return static_cast<double>(most);
 }
 
 }  // namespace
 
 std::vector<std::vector<double>> gate_scores(const Survey& survey, model::Slot slot,
                                              std::int64_t width) {
-  std::vector<std::vector<double>> scores(static_cast<std::size_t>(survey.map.config().layers));
-  const double samples = for_gradients(
-      survey, {&slot, 1}, survey.data.samples.size(),
-      [&](std::size_t layer, std::size_t, const train::Parameter& linear) {
-        const std::vector<double> slopes = gate_derivatives(linear, width);
-        scores[layer].resize(slopes.size());
-        for (std::size_t j = 0; j < slopes.size(); ++j) scores[layer][j] += slopes[j] * slopes[j];
-      });
+  check_memory(survey);
+  const auto layers = static_cast<std::size_t>(survey.map.config().layers);
+  train::Decoder decoder(survey.runtime, survey.map, train::ParameterSet::Use::kGradients);
+  std::vector<const train::Parameter*> linears;
+  for (std::size_t layer = 0; layer < layers; ++layer)
+    linears.push_back(decoder.parameters().matrix(survey.map, slot, static_cast<int>(layer)));
+  freeze_others(decoder, linears);
+  std::vector<std::vector<double>> scores(layers);
+  const double samples = for_gradients(survey, decoder, survey.data.samples.size(), [&] {
+    for (std::size_t layer = 0; layer < layers; ++layer) {
+      const std::vector<double> slopes = gate_derivatives(*linears[layer], width);
+      scores[layer].resize(slopes.size());
+      for (std::size_t j = 0; j < slopes.size(); ++j) scores[layer][j] += slopes[j] * slopes[j];
+    }
+  });
   for (std::vector<double>& of_layer : scores)
     for (double& score : of_layer) score /= samples;
   return scores;
 }
 
 std::vector<std::vector<double>> channel_scores(const Survey& survey) {
-  constexpr std::size_t kSamples = 8;  // orders settle early; each takes a training step's time
-  constexpr std::array kSlots = {model::Slot::kGate, model::Slot::kUp};
-  const auto layers = static_cast<std::size_t>(survey.map.config().layers);
-  std::vector<std::array<std::vector<double>, kSlots.size()>> rows(layers);
-  for_gradients(survey, kSlots, kSamples,
-                [&](std::size_t layer, std::size_t slot, const train::Parameter& linear) {
-                  add_row_scores(survey.runtime, linear, rows[layer][slot]);
-                });
-  std::vector<std::vector<double>> scores(layers);
-  for (std::size_t layer = 0; layer < layers; ++layer)
-    for (const std::vector<double>& own : rows[layer]) {
+  constexpr std::size_t kSamples = 8;  // each takes the time of a training step
+  check_memory(survey);
+  train::Decoder decoder(survey.runtime, survey.map, train::ParameterSet::Use::kGradients);
+  freeze_others(decoder, {});
+  const auto layers = static_cast<int>(survey.map.config().layers);
+  std::vector<std::vector<train::Parameter*>> linears(static_cast<std::size_t>(layers));
+  for (int layer = 0; layer < layers; ++layer)
+    for (const model::Slot slot : {model::Slot::kGate, model::Slot::kUp}) {
+      train::Parameter* linear = decoder.parameters().matrix(survey.map, slot, layer);
+      if (linear == nullptr) continue;
+      linear->output_squares.resize(static_cast<std::size_t>(linear->value.shape().rows));
+      linears[static_cast<std::size_t>(layer)].push_back(linear);
+    }
+  for_gradients(survey, decoder, kSamples, [] {});
+  std::vector<std::vector<double>> scores(linears.size());
+  for (std::size_t layer = 0; layer < linears.size(); ++layer)
+    for (train::Parameter* linear : linears[layer]) {
+      std::vector<double>& own = linear->output_squares;
+      for (std::size_t j = 0; j < own.size(); ++j)
+        own[j] *= std::pow(
+            largest_weight(std::as_const(linear->value).view().row(static_cast<std::int64_t>(j))),
+            2);
       const double sum = std::accumulate(own.begin(), own.end(), 0.0);
-      scores[layer].resize(std::max(scores[layer].size(), own.size()));
+      scores[layer].resize(own.size());
       for (std::size_t j = 0; j < own.size() && sum > 0; ++j) scores[layer][j] += own[j] / sum;
     }
   return scores;
