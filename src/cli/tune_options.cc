@@ -20,7 +20,7 @@ void add_study_options(VerbOptions& verb, StudyArguments& a) {
       ->show_default();
   verb.add_option("--method", a.method,
                   "How to round: rtn, hqq, gptq, ... as compress has it (default: gptq); "
-                  "split-channels+split-vocabulary+gptq lets parts of matrices differ");
+                  "split-vocabulary+gptq lets rows of embedding and head differ");
   verb.add_option("--preset", a.preset, "Method and calibration of a preset: fast, balanced, best");
   verb.add_option("--text", a.texts,
                   "Text that the quality is measured on (default: the built-in texts)")

@@ -68,9 +68,10 @@ void add_up_fold(Block& block, int expert, std::vector<Fold>& folds) {
   const model::ModelConfig& c = block.config();
   if (!c.block.gated && c.activation != kernels::Activation::kRelu) return;
   BlockMatrix* down = find_any(block, {Slot::kDown, Slot::kExpertDown}, expert);
-  const BlockMatrix* up =
-      find_any(block, {Slot::kUp, Slot::kGateUp, Slot::kExpertUp, Slot::kExpertGateUp}, expert);
-  if (down == nullptr || up == nullptr || up->unit->unit.part >= 0) return;
+  if (down == nullptr ||
+      find_any(block, {Slot::kUp, Slot::kGateUp, Slot::kExpertUp, Slot::kExpertGateUp}, expert) ==
+          nullptr)
+    return;
   Fold fold{.producer = Slot::kUp,
             .stage = Slot::kDown,
             .expert = expert,

@@ -16,7 +16,7 @@ Restructured restructure(Runtime& runtime, const io::Checkpoint& original,
     const model::ModelConfig config = model::config_of(architecture, now);
     const model::TensorMap map(architecture, config, now);
     const calibrate::CalibrationData& data =
-        step->restructures_by_data() ? samples(now, config) : none;
+        step->keeps_function() ? none : samples(now, config);
     const std::size_t told = made.notes.size();
     made.models.push_back(
         step->restructure({runtime, map, data, kv, progress, memory_limit}, made.notes));

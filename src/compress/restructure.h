@@ -21,8 +21,7 @@ struct Restructured {
   }
 };
 
-// `samples` is asked for by the steps that look at data; it gives the calibration data, which the
-// caller keeps. Error: what the steps refuse.
+// `samples` gives the calibration data, which the caller keeps, to steps that look at it. Error: what the steps refuse.
 using Samples = std::function<const calibrate::CalibrationData&(const io::Checkpoint&,
                                                                 const model::ModelConfig&)>;
 Restructured restructure(Runtime& runtime, const io::Checkpoint& original,

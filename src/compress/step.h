@@ -54,8 +54,8 @@ class Step {
   // Whether restructure() makes another model, which all other steps then work on. It is borrowed
   // from the one it is given. `notes` get what was decided, a sentence each.
   virtual bool restructures() const { return false; }
-  virtual bool restructures_by_data() const { return restructures(); }  // looks at samples for that
-  virtual bool keeps_function() const { return false; }  // the other model gives the same answers
+  // Whether that model gives the same answers, and is made without a look at data.
+  virtual bool keeps_function() const { return false; }
   virtual std::unique_ptr<io::Checkpoint> restructure(const Survey&,
                                                       std::vector<std::string>& notes) {
     (void)notes;

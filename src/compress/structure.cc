@@ -59,7 +59,6 @@ class Builder {
 
   void check() const {
     const model::ModelConfig& c = map_.config();
-    map_.require_whole("structured pruning");
     if (map_.checkpoint().is_gguf()) refuse("structured pruning reads Hugging Face directories");
     if (!structure_.channels.empty() && c.experts > 0)
       refuse(

@@ -17,8 +17,6 @@ class DerivedCheckpoint final : public Checkpoint {
   // `below` holds plain floats and must outlive this one.
   DerivedCheckpoint(const Checkpoint& below, Json config)
       : below_(below), config_(std::move(config)) {}
-  DerivedCheckpoint(std::unique_ptr<Checkpoint> below, Json config)
-      : owned_below_(std::move(below)), below_(*owned_below_), config_(std::move(config)) {}
 
   // Error: bad input, for a name that is there already.
   void take(const TensorInfo& tensor, std::string name);
@@ -43,7 +41,6 @@ class DerivedCheckpoint final : public Checkpoint {
  private:
   void add(TensorInfo tensor);
 
-  std::unique_ptr<Checkpoint> owned_below_;
   const Checkpoint& below_;
   Json config_;
   std::vector<TensorInfo> tensors_;

@@ -139,7 +139,7 @@ void TensorMap::require_whole(std::string_view by) const {
     if (unit.part >= 0)
       unsupported(
           "{}: {} is stored in parts of its rows, and {} wants it whole; compress the model without "
-          "split_vocabulary and split_channels",
+          "split_vocabulary",
           printable(checkpoint_.path(), 400), printable(unit.whole()), by);
 }
 

@@ -22,22 +22,6 @@ void start_rows(Runtime& runtime, MatrixView<const float> bias, MatrixView<float
   });
 }
 
-void add_output_squares(Runtime& runtime, MatrixView<const float> x, MatrixView<const float> dy,
-                        std::vector<double>& sums) {
-  std::vector<double> lengths(static_cast<std::size_t>(x.rows));
-  for (std::int64_t t = 0; t < x.rows; ++t)
-    for (const float value : x.row(t))
-      lengths[static_cast<std::size_t>(t)] +=
-          static_cast<double>(value) * static_cast<double>(value);
-  runtime.parallel(dy.cols, 64, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t t = 0; t < dy.rows; ++t)
-      for (std::int64_t j = begin; j < end; ++j) {
-        const double slope = dy.row_data(t)[j];
-        sums[static_cast<std::size_t>(j)] += slope * slope * lengths[static_cast<std::size_t>(t)];
-      }
-  });
-}
-
 }  // namespace
 
 void linear(Runtime& runtime, Workspace& work, const LinearWeights& weights,
@@ -60,7 +44,6 @@ void linear(Runtime& runtime, Workspace& work, const LinearWeights& weights,
 
 void weight_gradient(Runtime& runtime, Parameter& weight, MatrixView<const float> x,
                      MatrixView<const float> dy) {
-  if (!weight.output_squares.empty()) add_output_squares(runtime, x, dy, weight.output_squares);
   if (!weight.trains()) return;
   kernels::add_turned_product(runtime, dy, x, weight.gradient.view());
 }

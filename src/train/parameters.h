@@ -25,9 +25,6 @@ struct Parameter {
   bool turned = false;              // lies in the file as (in, out)
   std::string dtype;                // of the file, "BF16"
   std::vector<std::int64_t> shape;  // of the file
-  // (out), or empty: gets, for each output, the sum over tokens of its squared derivative times the
-  // squared length of the token's input. Of a frozen matrix, too.
-  std::vector<double> output_squares;
 
   bool trains() const { return gradient.shape().rows > 0; }
   std::int64_t size() const { return value.shape().size(); }

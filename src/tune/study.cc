@@ -128,17 +128,9 @@ Study::Study(Runtime& runtime_, const io::Checkpoint& original_, StudyOptions op
       progress(progress_) {
   steps = compress::make_steps(options.recipe);
   refuse_smaller(steps, original);
-  tokenizer = text::Tokenizer::load(original);
-  if (!tokenizer)
-    bad_input("{}: has no tokenizer, so no text can show what a layer costs",
-              printable(original.path(), 400));
   restructured = compress::restructure(
       runtime, original, steps,
-      [&](const io::Checkpoint& now, const model::ModelConfig& its) -> const auto& {
-        if (data.samples.empty()) data = draw(now, *tokenizer, its, options.recipe, progress);
-        return data;
-      },
-      options.recipe.kv.empty() ? "fp16" : options.recipe.kv, machine_limits().memory_bytes,
+      [&](const io::Checkpoint&, const model::ModelConfig&) -> const auto& { return data; }, "", 0,
       progress);
   const model::Architecture& architecture = model::architecture_of(checkpoint());
   config = model::config_of(architecture, checkpoint());
@@ -147,11 +139,15 @@ Study::Study(Runtime& runtime_, const io::Checkpoint& original_, StudyOptions op
       *map, parse_alternatives(options.schemes),
       options.caches.empty() ? std::vector<Alternative>{} : parse_caches(options.caches),
       options.plan);
+  tokenizer = text::Tokenizer::load(original);
+  if (!tokenizer)
+    bad_input("{}: has no tokenizer, so no text can show what a layer costs",
+              printable(original.path(), 400));
   text = read_text(options.text, *tokenizer, config);
   tasks = read_tasks(options.tasks, options.task_limit);
   probe_text = spread(text, options.probe_tokens);
   check_memory();
-  if (data.samples.empty() && wants_data(*space, steps))
+  if (wants_data(*space, steps))
     data = draw(original, *tokenizer, config, options.recipe, progress);
   source_sha256 = io::hash_checkpoint(original);
   const std::string key = sha256_hex(fmt::format(

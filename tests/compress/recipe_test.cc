@@ -164,7 +164,7 @@ TEST(Recipe, StepsAreCheckedWhenTheyAreMade) {
   EXPECT_COMPLAINT(kBadInput,
                    "r.yaml:2: unknown step \"rnt\"; known: rtn, hqq, rotate, smooth, awq, gptq, "
                    "magnitude, wanda, sparsegpt, autoround, drop_layers, drop_channels, "
-                   "drop_heads, drop_experts, split_channels, split_vocabulary; did you mean rtn?",
+                   "drop_heads, drop_experts, split_vocabulary; did you mean rtn?",
                    make("steps:\n  - rnt\n"));
   EXPECT_COMPLAINT(kBadInput,
                    "step rtn has no key \"rang\"; known: range, importance; did you mean range?",

@@ -307,8 +307,8 @@ void add_compress(VerbOptions& verb) {
       "How to compress: rtn (default; the same as search), minmax, shrink, search, hqq, smooth, "
       "awq, gptq, gptaq; magnitude, wanda, wanda-owl, sparsegpt, sparsegpt-owl take weights out; "
       "drop-layers, drop-layers-kl, drop-channels, drop-heads (the last two also with -taylor, "
-      "by gradients), drop-experts make a smaller model; split-channels and split-vocabulary give "
-      "parts of matrices a precision of their own; several joined, as awq+gptq or wanda+gptq");
+      "by gradients), drop-experts make a smaller model; split-vocabulary lets rows of "
+      "embedding and head differ; several joined, as awq+gptq or wanda+gptq");
   verb.add_option(
       "--sparsity", o.sparsity,
       "What a pruning method takes out: a share of the weights, layers, channels, heads or "

@@ -38,7 +38,6 @@ constexpr std::array kMethods = {
     Method{"drop-channels-taylor", "drop_channels", "score", "taylor"},
     Method{"drop-heads-taylor", "drop_heads", "score", "taylor"},
     Method{"drop-experts", "drop_experts", "", ""},
-    Method{"split-channels", "split_channels", "", ""},
     Method{"split-vocabulary", "split_vocabulary", "", ""},
 };
 
@@ -86,8 +85,7 @@ std::span<const StepRow> step_table() {
       smooth_step(),           awq_step(),         gptq_step(),
       magnitude_step(),        wanda_step(),       sparsegpt_step(),
       autoround_step(),        drop_layers_step(), drop_channels_step(),
-      drop_heads_step(),       drop_experts_step(), split_channels_step(),
-      split_vocabulary_step()};
+      drop_heads_step(),       drop_experts_step(), split_vocabulary_step()};
   return kTable;
 }
 

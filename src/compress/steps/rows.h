@@ -22,7 +22,6 @@ StepRow drop_channels_step();     // drop_channels.cc
 StepRow drop_heads_step();        // drop_channels.cc
 StepRow drop_experts_step();      // drop_experts.cc
 StepRow split_vocabulary_step();  // split_vocabulary.cc
-StepRow split_channels_step();    // split_channels.cc
 
 // A step that rounds, for the matrices of `match` alone (compress/matches.h).
 std::unique_ptr<Step> matched_step(std::unique_ptr<Step> step, const Setting& match);

@@ -6,9 +6,10 @@
 #include <algorithm>
 #include <array>
 
-#include "compress/row_parts.h"
 #include "compress/steps/rows.h"
 #include "core/error.h"
+#include "core/text.h"
+#include "io/derived_checkpoint.h"
 
 namespace farthing::compress {
 namespace {
@@ -31,12 +32,31 @@ std::vector<std::int64_t> halves(std::int64_t vocab) {
   return at;
 }
 
+// A matrix or a bias (vocabulary, ...) in parts; borrowed.
+void take_rows(const io::TensorInfo& whole, const std::string& base,
+               const std::vector<std::int64_t>& at, io::DerivedCheckpoint& made) {
+  const std::int64_t all = whole.shape.empty() ? 0 : whole.shape[0];
+  if (at.back() >= all)
+    bad_input("{}: {} has {} rows and cannot be cut at row {}", printable(made.path(), 400),
+              printable(whole.name), all, at.back());
+  const std::size_t row_bytes = whole.bytes.size() / static_cast<std::size_t>(all);
+  for (std::size_t part = 0; part <= at.size(); ++part) {
+    const std::int64_t first = part == 0 ? 0 : at[part - 1];
+    const std::int64_t last = part == at.size() ? all : at[part];
+    io::TensorInfo rows = whole;
+    rows.shape[0] = last - first;
+    rows.bytes = whole.bytes.subspan(static_cast<std::size_t>(first) * row_bytes,
+                                     static_cast<std::size_t>(last - first) * row_bytes);
+    made.take(rows,
+              model::part_name(base, static_cast<int>(part)) + whole.name.substr(base.size()));
+  }
+}
+
 class SplitVocabulary final : public Step {
  public:
   explicit SplitVocabulary(std::vector<std::int64_t> at) : at_(std::move(at)) {}
 
   bool restructures() const override { return true; }
-  bool restructures_by_data() const override { return false; }
   bool keeps_function() const override { return true; }
 
   std::unique_ptr<io::Checkpoint> restructure(const Survey& survey,
@@ -44,21 +64,28 @@ class SplitVocabulary final : public Step {
     const model::TensorMap& map = survey.map;
     const model::ModelConfig& config = map.config();
     const std::vector<std::int64_t> at = at_.empty() ? halves(config.vocab) : at_;
-    std::vector<RowCuts> cuts;
+    std::vector<std::string> cut;  // bases
     for (const Slot slot : {Slot::kEmbedding, Slot::kHead})
       if (const auto unit = map.find(slot); unit && !(slot == Slot::kHead && config.tied))
-        cuts.push_back({*unit, at});
-    // A tied head may be stored once more.
-    const std::string copy = config.tied ? map.expected_name(Slot::kHead) + ".weight" : "";
+        cut.push_back(unit->base);
+    const std::string copy = map.expected_name(Slot::kHead) + ".weight";  // of a tied head
     auto made =
         std::make_unique<io::DerivedCheckpoint>(map.checkpoint(), map.checkpoint().config());
-    take_in_parts(map.checkpoint(), cuts, copy, *made);
+    for (const io::TensorInfo& tensor : map.checkpoint().tensors()) {
+      const auto base = std::ranges::find_if(cut, [&](const std::string& one) {
+        return tensor.name == one + ".weight" || tensor.name == one + ".bias";
+      });
+      if (base != cut.end() && !at.empty())
+        take_rows(tensor, *base, at, *made);
+      else if (base != cut.end() || !config.tied || tensor.name != copy)
+        made->take(tensor, tensor.name);
+    }
     if (at.empty())
       notes.push_back(fmt::format("split_vocabulary: {} tokens are too few for parts of {} rows",
                                   config.vocab, kLeastRows));
     else
       notes.push_back(fmt::format("split_vocabulary: the rows of {} lie in {} parts",
-                                  cuts.size() > 1 ? "embedding and head" : "the embedding",
+                                  cut.size() > 1 ? "embedding and head" : "the embedding",
                                   at.size() + 1));
     return made;
   }

@@ -31,14 +31,6 @@ std::vector<double> input_scores(Runtime& runtime, MatrixView<const float> weigh
 std::vector<std::vector<double>> gate_scores(const Survey& survey, model::Slot slot,
                                              std::int64_t width);
 
-// What rounding gate and up costs by way of each channel of the MLP, a number a channel and layer:
-// the sum over tokens of the squared derivative of the loss by the channel's gate (and by its up),
-// times the squared length of the token's inputs (the trace of the Fisher information of the row's
-// weights: how much the KL divergence grows with noise in them), times the square of the row's
-// largest weight, which the steps of its grid follow; as shares of all channels, gate and up alike.
-// Errors as gate_scores().
-std::vector<std::vector<double>> channel_scores(const Survey& survey);
-
 // What the inputs that go gave on average: sum over them of column j times mean x_j, (out).
 std::vector<float> lost_mean(MatrixView<const float> weights,
                              const calibrate::LinearStatistics& inputs,

@@ -1,6 +1,5 @@
 // Importance of channels and heads by the gradient of the loss.
 #include <algorithm>
-#include <cmath>
 #include <functional>
 #include <numeric>
 
@@ -55,44 +54,6 @@ void check_memory(const Survey& survey) {
         human_bytes(need), human_bytes(survey.memory_limit));
 }
 
-// The samples, at most `most` spread over all, go through a decoder and back; visit() follows each.
-// Returns how many there were.
-template <class Visit>
-double for_gradients(const Survey& survey, train::Decoder& decoder, std::size_t most,
-                     const Visit& visit) {
-  train::LossOptions labels_alone;
-  labels_alone.labels = 1;
-  train::Distillation objective(survey.runtime, labels_alone, nullptr, 0, {});
-  const auto& all = survey.data.samples;
-  const std::size_t count = std::min(most, all.size());
-  double samples = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    survey.progress.update("samples' gradients", static_cast<std::int64_t>(i) + 1,
-                           static_cast<std::int64_t>(count));
-    if (survey.progress.cancelled()) throw Error(Fault::kInterrupted, "interrupted");
-    const calibrate::Sample& sample = all[i * all.size() / count];
-    if (sample.tokens.size() < 2) continue;
-    decoder.parameters().clear_gradients(survey.runtime);
-    decoder.accumulate(batch_of(sample), objective);
-    ++samples;
-    visit();
-  }
-  return samples;
-}
-
-// Frees the gradients of all but some parameters, which spares the work for them.
-void freeze_others(train::Decoder& decoder, const std::vector<const train::Parameter*>& trained) {
-  for (const auto& parameter : decoder.parameters().all())
-    if (std::ranges::find(trained, parameter.get()) == trained.end())
-      parameter->gradient = Matrix<float>();
-}
-
-double largest_weight(std::span<const float> row) {
-  float most = 0;
-  for (const float w : row) most = std::max(most, std::abs(w));
-  return static_cast<double>(most);
-}
-
 }  // namespace
 
 std::vector<std::vector<double>> gate_scores(const Survey& survey, model::Slot slot,
@@ -103,47 +64,30 @@ std::vector<std::vector<double>> gate_scores(const Survey& survey, model::Slot s
   std::vector<const train::Parameter*> linears;
   for (std::size_t layer = 0; layer < layers; ++layer)
     linears.push_back(decoder.parameters().matrix(survey.map, slot, static_cast<int>(layer)));
-  freeze_others(decoder, linears);
+  for (const auto& parameter : decoder.parameters().all())  // spares the work for all others
+    if (std::ranges::find(linears, parameter.get()) == linears.end())
+      parameter->gradient = Matrix<float>();
+  train::LossOptions labels_alone;
+  labels_alone.labels = 1;
+  train::Distillation objective(survey.runtime, labels_alone, nullptr, 0, {});
   std::vector<std::vector<double>> scores(layers);
-  const double samples = for_gradients(survey, decoder, survey.data.samples.size(), [&] {
+  double samples = 0;
+  std::int64_t done = 0;
+  for (const calibrate::Sample& sample : survey.data.samples) {
+    survey.progress.update("samples' gradients", ++done, std::ssize(survey.data.samples));
+    if (survey.progress.cancelled()) throw Error(Fault::kInterrupted, "interrupted");
+    if (sample.tokens.size() < 2) continue;
+    decoder.parameters().clear_gradients(survey.runtime);
+    decoder.accumulate(batch_of(sample), objective);
+    ++samples;
     for (std::size_t layer = 0; layer < layers; ++layer) {
       const std::vector<double> slopes = gate_derivatives(*linears[layer], width);
       scores[layer].resize(slopes.size());
       for (std::size_t j = 0; j < slopes.size(); ++j) scores[layer][j] += slopes[j] * slopes[j];
     }
-  });
+  }
   for (std::vector<double>& of_layer : scores)
     for (double& score : of_layer) score /= samples;
-  return scores;
-}
-
-std::vector<std::vector<double>> channel_scores(const Survey& survey) {
-  constexpr std::size_t kSamples = 8;  // each takes the time of a training step
-  check_memory(survey);
-  train::Decoder decoder(survey.runtime, survey.map, train::ParameterSet::Use::kGradients);
-  freeze_others(decoder, {});
-  const auto layers = static_cast<int>(survey.map.config().layers);
-  std::vector<std::vector<train::Parameter*>> linears(static_cast<std::size_t>(layers));
-  for (int layer = 0; layer < layers; ++layer)
-    for (const model::Slot slot : {model::Slot::kGate, model::Slot::kUp}) {
-      train::Parameter* linear = decoder.parameters().matrix(survey.map, slot, layer);
-      if (linear == nullptr) continue;
-      linear->output_squares.resize(static_cast<std::size_t>(linear->value.shape().rows));
-      linears[static_cast<std::size_t>(layer)].push_back(linear);
-    }
-  for_gradients(survey, decoder, kSamples, [] {});
-  std::vector<std::vector<double>> scores(linears.size());
-  for (std::size_t layer = 0; layer < linears.size(); ++layer)
-    for (train::Parameter* linear : linears[layer]) {
-      std::vector<double>& own = linear->output_squares;
-      for (std::size_t j = 0; j < own.size(); ++j)
-        own[j] *= std::pow(
-            largest_weight(std::as_const(linear->value).view().row(static_cast<std::int64_t>(j))),
-            2);
-      const double sum = std::accumulate(own.begin(), own.end(), 0.0);
-      scores[layer].resize(own.size());
-      for (std::size_t j = 0; j < own.size() && sum > 0; ++j) scores[layer][j] += own[j] / sum;
-    }
   return scores;
 }
 
