@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "bench/measure.h"
 #include "bench/model_bench.h"
 #include "core/error.h"
 #include "core/text.h"
@@ -75,6 +76,8 @@ struct Decoding {
   bench::Driver::Sequences sequences;
 };
 
+// The least step of each turn, which an interruption does not touch; of the turns the median, for a
+// machine that is fast at one moment and slow at the next may show one model its best side only.
 void time_decode(Runtime& runtime, std::span<const TimedModel> models, const Workload& w,
                  std::vector<PassTimes>& times) {
   std::vector<std::unique_ptr<Decoding>> running;
@@ -82,18 +85,20 @@ void time_decode(Runtime& runtime, std::span<const TimedModel> models, const Wor
   for (const TimedModel& model : models) {
     running.push_back(std::make_unique<Decoding>(runtime, model, w));
     running.back()->step();
-    times[running.size() - 1].decode = running.back()->step();
-    once += times[running.size() - 1].decode;
+    once += running.back()->step();
   }
+  std::vector<std::vector<double>> turn_times(running.size());
   const double seconds = kPassSeconds * static_cast<double>(models.size());
   const auto turns = static_cast<int>(
       std::clamp(seconds / std::max(once * kTurn, 1e-9), 1.0 * kLeastTurns, 1.0 * kMostTurns));
   for (int turn = 0; turn < turns; ++turn)
     for (std::size_t i = 0; i < running.size(); ++i) {
       running[i]->step();  // its weights come back into the caches
-      for (int repeat = 1; repeat < kTurn; ++repeat)
-        times[i].decode = std::min(times[i].decode, running[i]->step());
+      double least = running[i]->step();
+      for (int repeat = 2; repeat < kTurn; ++repeat) least = std::min(least, running[i]->step());
+      turn_times[i].push_back(least);
     }
+  for (std::size_t i = 0; i < running.size(); ++i) times[i].decode = bench::median(turn_times[i]);
 }
 
 void time_prefill(Runtime& runtime, std::span<const TimedModel> models, const Workload& w,

@@ -34,7 +34,7 @@ struct PassTimes {
   }
 };
 // Runs models as the workload does, in turns, so that what disturbs this machine meets all of them;
-// the least times of each.
+// of each the median over turns of the least time of a turn (decode), or the least (prompts).
 struct TimedModel {
   model::Model* model;
   kernels::KvType kv;
