@@ -125,25 +125,39 @@ kernels::KvType Search::cache_of(const Mix& mix) const {
 // each type of cache, and the slowest beside it.
 void Search::measure_wholes() {
   const Space& space = *study_.space;
-  Mix quick = uniform_extreme(false), slow = uniform_extreme(true);
-  yardstick_ = std::make_unique<Yardstick>(study_.checkpoint());
-  assemble(quick, yardstick_->overlay);
-  yardstick_->model = model::Model::load(study_.runtime, yardstick_->overlay);
-  io::OverlayCheckpoint other(study_.checkpoint());
-  assemble(slow, other);
-  const auto slow_model = model::Model::load(study_.runtime, other);
+  quick_ = std::make_unique<Yardstick>(study_.checkpoint(), uniform_extreme(false));
+  slow_ = std::make_unique<Yardstick>(study_.checkpoint(), uniform_extreme(true));
+  for (Yardstick* one : {quick_.get(), slow_.get()}) {
+    assemble(one->mix, one->overlay);
+    one->model = model::Model::load(study_.runtime, one->overlay);
+  }
   const std::size_t caches =
       space.units().back().is_cache() ? space.alternatives(space.units().back()).size() : 1;
   std::vector<TimedModel> models;
   for (std::size_t c = 0; c < caches; ++c) {
-    if (space.units().back().is_cache()) quick.back() = c;
-    models.push_back({yardstick_->model.get(), cache_of(quick)});
+    if (space.units().back().is_cache()) quick_->mix.back() = c;
+    models.push_back({quick_->model.get(), cache_of(quick_->mix)});
   }
-  models.push_back({slow_model.get(), models[0].kv});
+  models.push_back({slow_->model.get(), models[0].kv});
   if (study_.progress.cancelled()) throw Error(Fault::kInterrupted, "interrupted");
-  yardstick_->times = time_models(study_.runtime, models, options_.workload);
-  times_.fit(quick, yardstick_->times[0], slow, yardstick_->times.back());
-  for (std::size_t c = 0; c < caches; ++c) times_.set_rest(quick, c, yardstick_->times[c]);
+  quick_->times = time_models(study_.runtime, models, options_.workload);
+  const PassTimes slow = quick_->times.back();
+  quick_->times.pop_back();
+  fit_times(0, quick_->times[0], slow);
+}
+
+// Both yardsticks with one type of cache as they run at this moment: others may use the machine,
+// its clock or its memory be slower than before, and not to the same part for small models and
+// large.
+void Search::fit_times(std::size_t cache, const PassTimes& quick, const PassTimes& slow) {
+  times_.fit(quick_->mix, quick, slow_->mix, slow);
+  const PassTimes& before = quick_->times[cache];
+  for (std::size_t c = 0; c < quick_->times.size(); ++c) {
+    PassTimes now = quick_->times[c];
+    if (before.decode > 0) now.decode *= quick.decode / before.decode;
+    if (before.prefill > 0) now.prefill *= quick.prefill / before.prefill;
+    times_.set_rest(quick_->mix, c, now);
+  }
 }
 
 Problem Search::problem(double loss_limit) const {
@@ -391,11 +405,12 @@ Candidate Search::try_mix(const Mix& mix, const std::string& place,
       evaluate::evaluate_text(study_.runtime, runner, &reference, study_.text, study_.progress);
   c.tasks = measure_tasks(runner);
   c.checks = check_floors(options_.floors, c.quality, c.tasks);
-  const TimedModel both[] = {{model.get(), kv}, {yardstick_->model.get(), kv}};
-  const auto times = time_models(study_.runtime, both, options_.workload);
+  const TimedModel models[] = {
+      {model.get(), kv}, {quick_->model.get(), kv}, {slow_->model.get(), kv}};
+  const auto times = time_models(study_.runtime, models, options_.workload);
   c.pace = times[1].request(options_.workload) /
-           yardstick_->times[has_cache ? mix.back() : 0].request(options_.workload);
-  times_.set_pace(c.pace);
+           quick_->times[has_cache ? mix.back() : 0].request(options_.workload);
+  fit_times(has_cache ? mix.back() : 0, times[1], times[2]);
   c.expected = expect(mix);
   c.measured = {.kld = c.quality.against->kld.mean,
                 .ms = 1e3 * times[0].request(options_.workload) / options_.workload.tokens(),
@@ -445,7 +460,7 @@ Search::Found Search::find(const std::string& prefix, const std::string& tool_ve
       case Measure::kLoss:
         return c.measured.kld;
       case Measure::kTime:
-        return c.expected.ms / c.pace;  // the same model for all: no noise
+        return expect(c.mix).ms;  // the same model for all: no noise
       case Measure::kBytes:
         return c.measured.bytes;
       default:

@@ -40,8 +40,8 @@ struct Candidate {
   std::vector<TaskChange> tasks;
   std::vector<FloorCheck> checks;
   Outcome measured;
-  // How many times as long as when costs were measured this machine took beside the measurement;
-  // `expected` is for that pace.
+  // How many times as long as at the start the fastest mix took beside the measurement; `expected`
+  // is for what it and the slowest took there.
   double pace = 1;
   bool holds = false;
   std::string recipe;
@@ -93,6 +93,7 @@ class Search {
   Mix uniform_extreme(bool slowest) const;
   void assemble(const Mix& mix, io::OverlayCheckpoint& to) const;
   void measure_wholes();
+  void fit_times(std::size_t cache, const PassTimes& quick, const PassTimes& slow);
   std::vector<TaskChange> measure_tasks(const evaluate::Runner& runner);
   Problem problem(double loss_limit) const;
   Mix mix_of(const Problem& problem, const std::vector<std::size_t>& picks) const;
@@ -110,18 +111,19 @@ class Search {
 
   kernels::KvType cache_of(const Mix& mix) const;
 
-  // A whole model that stays in memory: what is timed beside it shows the machine's pace.
+  // A whole model that stays in memory: timed beside a mix, it shows what the machine is like then.
   struct Yardstick {
-    explicit Yardstick(const io::Checkpoint& below) : overlay(below) {}
+    Yardstick(const io::Checkpoint& below, Mix of) : overlay(below), mix(std::move(of)) {}
     io::OverlayCheckpoint overlay;
+    Mix mix;
     std::unique_ptr<model::Model> model;
-    std::vector<PassTimes> times;  // by type of cache, when costs were measured
+    std::vector<PassTimes> times;  // of the fastest by type of cache, at the start
   };
 
   Study& study_;
   TuneOptions options_;
   UnitTimes times_;
-  std::unique_ptr<Yardstick> yardstick_;
+  std::unique_ptr<Yardstick> quick_, slow_;  // the fastest mix and the slowest
   std::vector<evaluate::TaskResult> reference_tasks_;  // once they were asked for
   Interaction interaction_;
   double other_bytes_ = 0;           // of tensors that are in no unit

@@ -244,18 +244,18 @@ PassTimes UnitTimes::pass(const Mix& mix) const {
   const bool has_cache = !mix.empty() && space_.units().back().is_cache();
   const auto rest = rest_.find(has_cache ? mix.back() : 0);
   if (rest != rest_.end()) sum.decode += rest->second.decode, sum.prefill += rest->second.prefill;
-  return {.decode = sum.decode * pace_, .prefill = sum.prefill * pace_};
+  return sum;
 }
 
 double UnitTimes::seconds(const Swap& swap) const {
   if (space_.units()[swap.unit].is_cache()) {
     const auto rest = rest_.find(swap.alternative);
-    return rest == rest_.end() ? 0 : pace_ * rest->second.request(workload_);
+    return rest == rest_.end() ? 0 : rest->second.request(workload_);
   }
   const Cost& cost = costs_[swap.unit][swap.alternative];
   const PassTimes sum = {.decode = stretch_.decode * (cost.apply.decode + cost.prepare.decode),
                          .prefill = stretch_.prefill * (cost.apply.prefill + cost.prepare.prefill)};
-  return pace_ * sum.request(workload_);
+  return sum.request(workload_);
 }
 
 double UnitTimes::memory(const Swap& swap) const {

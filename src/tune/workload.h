@@ -57,11 +57,6 @@ class UnitTimes {
   // A mix whose whole was measured, by type of cache; sets what is not linears. Without a cache
   // unit: the one type that runs.
   void set_rest(const Mix& mix, std::size_t cache, const PassTimes& measured);
-  // The machine takes so many times as long as when all this was measured: others use it, or its
-  // clock is lower. Seen on a mix that is measured again.
-  void set_pace(double pace) { pace_ = pace; }
-  double pace() const { return pace_; }
-
   // Seconds of a request.
   double seconds(const Swap& swap) const;
   double memory(const Swap& swap) const;  // bytes while a request runs
@@ -81,7 +76,7 @@ class UnitTimes {
 
   const Space& space_;
   Workload workload_;
-  double start_ = 0, pace_ = 1;
+  double start_ = 0;
   PassTimes stretch_ = {.decode = 1, .prefill = 1};  // of linears
   std::vector<std::vector<Cost>> costs_;             // [unit][alternative]
   std::map<std::size_t, PassTimes> rest_;            // by alternative of the cache
