@@ -85,7 +85,8 @@ class Resolver {
       const bool is_tied = plan_.tied && unit.unit.slot == Slot::kEmbedding;
       const bool by_head = is_tied && pattern.matches(head_name_);
       tied_head |= by_head;
-      const bool by_name = pattern.matches(unit.base) || pattern.matches(unit.unit.whole());
+      const bool by_name = pattern.matches(unit.base) ||
+                           (unit.unit.part >= 0 && pattern.matches(unit.unit.whole()));
       if (by_head || by_name) (is_open(unit) ? open : guarded).push_back(i);
     }
     if (open.empty() && guarded.empty()) refuse_unmatched(rule, pattern.is_exact());

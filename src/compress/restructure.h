@@ -21,7 +21,8 @@ struct Restructured {
   }
 };
 
-// `samples` gives the calibration data, which the caller keeps, to steps that look at it. Error: what the steps refuse.
+// `samples` gives the calibration data, which the caller keeps, to steps that look at it. Error:
+// what the steps refuse.
 using Samples = std::function<const calibrate::CalibrationData&(const io::Checkpoint&,
                                                                 const model::ModelConfig&)>;
 Restructured restructure(Runtime& runtime, const io::Checkpoint& original,

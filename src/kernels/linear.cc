@@ -88,7 +88,8 @@ void run_in_parallel(Runtime& runtime, const PackedMatrix& matrix, const LinearS
     run_tiles(matrix, whole, first, end);
   };
   const std::int64_t count = whole.end_tile - whole.first_tile;
-  if (whole.tokens <= Linear::kStreamTokens) return runtime.parallel_streams(count, kTileUnit, piece);
+  if (whole.tokens <= Linear::kStreamTokens)
+    return runtime.parallel_streams(count, kTileUnit, piece);
   const std::int64_t pieces = std::int64_t{8} * runtime.pool.size();
   const std::int64_t grain =
       std::clamp(count / pieces / kTileUnit * kTileUnit, kTileUnit, 8 * kTileUnit);
@@ -187,36 +188,35 @@ void Linear::apply(Runtime& runtime, Activations& x, MatrixView<float> y, Epilog
 
 void Linear::apply_all(Runtime& runtime, std::span<const Linear> linears, Activations& x,
                        MatrixView<float> y, Epilogue epilogue) {
-  constexpr std::size_t kMost = 16;  // at a time
-  std::array<LinearSlice, kMost> slices;
-  std::array<std::int64_t, kMost + 1> first_unit = {};  // of each linear, then of none
-  std::int64_t column = 0;
-  while (!linears.empty()) {
-    const auto some = linears.first(std::min(kMost, linears.size()));
-    const bool one_by_one = some.size() == 1 || y.rows > kStreamTokens || y.rows == 0;
-    for (std::size_t i = 0; i < some.size(); ++i) {
-      const MatrixView<float> out = y.cols_from(column, some[i].out());
-      column += some[i].out();
-      if (one_by_one) {
-        some[i].apply(runtime, x, out, epilogue);
-        continue;
-      }
-      slices[i] = slice_of(runtime, *some[i].matrix_, x, 0, out, epilogue);
-      first_unit[i + 1] = first_unit[i] + (slices[i].end_tile + kTileUnit - 1) / kTileUnit;
+  constexpr std::size_t kMost = 16;  // together
+  if (linears.size() < 2 || linears.size() > kMost || y.rows > kStreamTokens || y.rows == 0) {
+    std::int64_t column = 0;
+    for (const Linear& linear : linears) {
+      linear.apply(runtime, x, y.cols_from(column, linear.out()), epilogue);
+      column += linear.out();
     }
-    linears = linears.subspan(some.size());
-    if (one_by_one) continue;
-    runtime.parallel_streams(
-        first_unit[some.size()], 1, [&](std::int64_t begin, std::int64_t end) {
-          for (std::size_t i = 0; i < some.size(); ++i) {
-            const std::int64_t first = std::max(begin, first_unit[i]) - first_unit[i];
-            const std::int64_t last = std::min(end, first_unit[i + 1]) - first_unit[i];
-            if (first < last)
-              run_tiles(*some[i].matrix_, slices[i], first * kTileUnit,
-                        std::min(last * kTileUnit, slices[i].end_tile));
-          }
-        });
+    return;
   }
+  std::array<LinearSlice, kMost> slices;
+  std::array<std::int64_t, kMost + 1> first_unit;  // of each linear, then of none
+  first_unit[0] = 0;
+  std::int64_t column = 0;
+  for (std::size_t i = 0; i < linears.size(); ++i) {
+    const MatrixView<float> out = y.cols_from(column, linears[i].out());
+    column += linears[i].out();
+    slices[i] = slice_of(runtime, *linears[i].matrix_, x, 0, out, epilogue);
+    first_unit[i + 1] = first_unit[i] + (slices[i].end_tile + kTileUnit - 1) / kTileUnit;
+  }
+  runtime.parallel_streams(
+      first_unit[linears.size()], 1, [&](std::int64_t begin, std::int64_t end) {
+        for (std::size_t i = 0; i < linears.size(); ++i) {
+          const std::int64_t first = std::max(begin, first_unit[i]) - first_unit[i];
+          const std::int64_t last = std::min(end, first_unit[i + 1]) - first_unit[i];
+          if (first < last)
+            run_tiles(*linears[i].matrix_, slices[i], first * kTileUnit,
+                      std::min(last * kTileUnit, slices[i].end_tile));
+        }
+      });
 }
 
 void Linear::apply_slab(Runtime& runtime, Activations& x, std::int64_t first,

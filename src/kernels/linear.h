@@ -84,8 +84,8 @@ class Linear {
   void apply(Runtime& runtime, Activations& x, MatrixView<float> y, Epilogue epilogue = {}) const;
   // Of so many tokens memory decides the time.
   static constexpr std::int64_t kStreamTokens = 8;
-  // Linears that read one input: their outputs follow one another in y. Of at most kStreamTokens
-  // tokens all are one piece of work for the threads, which start and wait once (docs/adr/0075).
+  // Linears that read one input: their outputs follow one another in y. 2 to 16 linears of at most
+  // kStreamTokens tokens are one piece of work, started and waited for once (docs/adr/0075).
   static void apply_all(Runtime& runtime, std::span<const Linear> linears, Activations& x,
                         MatrixView<float> y, Epilogue epilogue = {});
   // Only outputs first .. first + y.cols: a slab of a large head. first is a multiple of 16.

@@ -138,8 +138,8 @@ void TensorMap::require_whole(std::string_view by) const {
   for (const TensorUnit& unit : linears())
     if (unit.part >= 0)
       unsupported(
-          "{}: {} is stored in parts of its rows, and {} wants it whole; compress the model without "
-          "split_vocabulary",
+          "{}: {} is stored in parts of its rows, and {} wants it whole; compress the model "
+          "without split_vocabulary",
           printable(checkpoint_.path(), 400), printable(unit.whole()), by);
 }
 

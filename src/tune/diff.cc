@@ -95,12 +95,21 @@ std::vector<std::string> changed_vectors(const Side& a, const Side& b) {
   return changed;
 }
 
+// Those in parts once.
+std::int64_t count_matrices(const std::vector<model::TensorUnit>& units) {
+  return std::ranges::count_if(units, [](const model::TensorUnit& unit) { return unit.part <= 0; });
+}
+
 }  // namespace
 
 Diff compare_models(Runtime& runtime, const io::Checkpoint& a, const io::Checkpoint& b,
                     Progress& progress) {
   const Side one(a), two(b);
   const auto units = one.map.linears(), others = two.map.linears();
+  if (count_matrices(units) != count_matrices(others))
+    bad_input("{} has {} matrices and {} has {}; only models of one architecture can be compared",
+              printable(a.path(), 400), count_matrices(units), printable(b.path(), 400),
+              count_matrices(others));
   Diff diff{.layers = {},
             .changed_vectors = changed_vectors(one, two),
             .bytes_a = all_bytes(a),
@@ -112,7 +121,9 @@ Diff compare_models(Runtime& runtime, const io::Checkpoint& a, const io::Checkpo
     if (progress.cancelled()) throw Error(Fault::kInterrupted, "interrupted");
     const QuantizedTensor x = one.map.load(units[i]), y = two.map.load(others[j]);
     const bool parts = units[i].part >= 0 || others[j].part >= 0;
-    if (x.shape.cols != y.shape.cols || (!parts && x.shape.rows != y.shape.rows))
+    const bool alike =
+        parts ? units[i].slot == others[j].slot : x.shape.rows == y.shape.rows;
+    if (x.shape.cols != y.shape.cols || !alike)
       bad_input("{} is {} x {} in {} and {} x {} in {}; only models of one shape can be compared",
                 printable(units[i].base), x.shape.rows, x.shape.cols, printable(a.path(), 400),
                 y.shape.rows, y.shape.cols, printable(b.path(), 400));
@@ -136,8 +147,8 @@ Diff compare_models(Runtime& runtime, const io::Checkpoint& a, const io::Checkpo
     progress.update("matrices", static_cast<std::int64_t>(i), std::ssize(units));
   }
   if (i < units.size() || j < others.size())
-    bad_input("{} has {} matrices and {} has {}; only models of one architecture can be compared",
-              printable(a.path(), 400), units.size(), printable(b.path(), 400), others.size());
+    bad_input("{} and {} have other numbers of rows; only models of one shape can be compared",
+              printable(a.path(), 400), printable(b.path(), 400));
   return diff;
 }
 

@@ -82,8 +82,8 @@ void refuse_smaller(std::span<const std::unique_ptr<compress::Step>> steps,
   for (const auto& step : steps)
     if (step->restructures() && !step->keeps_function())
       unsupported(
-          "{}: a step of the method makes a smaller model, and mixes are compared with the model as "
-          "it is; let compress make the smaller model first, and tune that",
+          "{}: a step of the method makes a smaller model, and mixes are compared with the model "
+          "as it is; let compress make the smaller model first, and tune that",
           printable(checkpoint.path(), 400));
 }
 
