@@ -32,21 +32,6 @@ using model::Slot;
 
 constexpr std::string_view kDefaultKv = "fp16";
 
-void refuse_source(const io::Checkpoint& checkpoint) {
-  const std::string shown = printable(checkpoint.path(), 400);
-  if (checkpoint.is_gguf())
-    unsupported(
-        "{}: compress reads Hugging Face directories, not GGUF; give the checkpoint that the file "
-        "was made from",
-        shown);
-  const Json* config = json_find(checkpoint.config(), "quantization_config");
-  if (config == nullptr) return;
-  unsupported(
-      "{}: is compressed already (quantization_config in config.json, quant_method {}); compress "
-      "starts from the original float checkpoint, as rounding twice loses twice",
-      shown, printable(json_text(*config, "quant_method", "unknown", "config.json")));
-}
-
 // A tied model's second copy of the matrix, which nobody reads.
 std::vector<std::string> dropped_tensors(const model::TensorMap& map, Plan& plan) {
   std::vector<std::string> dropped;
@@ -330,6 +315,21 @@ std::uint64_t tensor_bytes(const io::Checkpoint& checkpoint) {
 }
 
 }  // namespace
+
+void refuse_source(const io::Checkpoint& checkpoint) {
+  const std::string shown = printable(checkpoint.path(), 400);
+  if (checkpoint.is_gguf())
+    unsupported(
+        "{}: compress reads Hugging Face directories, not GGUF; give the checkpoint that the file "
+        "was made from",
+        shown);
+  const Json* config = json_find(checkpoint.config(), "quantization_config");
+  if (config == nullptr) return;
+  unsupported(
+      "{}: is compressed already (quantization_config in config.json, quant_method {}); compress "
+      "starts from the original float checkpoint, as rounding twice loses twice",
+      shown, printable(json_text(*config, "quant_method", "unknown", "config.json")));
+}
 
 EndNames end_names(const io::Checkpoint& checkpoint) {
   const model::Architecture& architecture = model::architecture_of(checkpoint);

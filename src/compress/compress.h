@@ -59,6 +59,9 @@ struct EndNames {
 };
 EndNames end_names(const io::Checkpoint& checkpoint);
 
+// Error: unsupported, for GGUF and for what is compressed already.
+void refuse_source(const io::Checkpoint& checkpoint);
+
 // Refuses a place that cannot be meant: inside of the model, or around it.
 void check_places(const std::string& model, const std::string& out);
 

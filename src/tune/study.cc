@@ -77,14 +77,17 @@ calibrate::CalibrationData draw(const io::Checkpoint& checkpoint, const text::To
   return data;
 }
 
-void refuse_smaller(std::span<const std::unique_ptr<compress::Step>> steps,
-                    const io::Checkpoint& checkpoint) {
-  for (const auto& step : steps)
-    if (step->restructures() && !step->keeps_function())
+void check_restructuring(std::span<const std::unique_ptr<compress::Step>> steps,
+                         const io::Checkpoint& checkpoint) {
+  for (const auto& step : steps) {
+    if (!step->restructures()) continue;
+    compress::refuse_source(checkpoint);
+    if (!step->keeps_function())
       unsupported(
           "{}: a step of the method makes a smaller model, and mixes are compared with the model "
           "as it is; let compress make the smaller model first, and tune that",
           printable(checkpoint.path(), 400));
+  }
 }
 
 }  // namespace
@@ -127,7 +130,7 @@ Study::Study(Runtime& runtime_, const io::Checkpoint& original_, StudyOptions op
       options(std::move(options_)),
       progress(progress_) {
   steps = compress::make_steps(options.recipe);
-  refuse_smaller(steps, original);
+  check_restructuring(steps, original);
   restructured = compress::restructure(
       runtime, original, steps,
       [&](const io::Checkpoint&, const model::ModelConfig&) -> const auto& { return data; }, "", 0,

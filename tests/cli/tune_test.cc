@@ -135,6 +135,10 @@ TEST(Tune, GivesRowsOfTheVocabularyTheirOwnPrecision) {
       EXPECT_LT(layer["distance"].get<double>(), 0.02) << layer["name"];
   }
   EXPECT_EQ(farthing({"report", out, "--out", dir.path("report.html")}).code, 0);
+  const Outcome again = farthing({"tune", out, dir.path("o3"), "--max-kld", "0.1", "--method",
+                                  "split-vocabulary+minmax"});
+  EXPECT_EQ(again.code, 4);
+  EXPECT_THAT(again.err, HasSubstr("is compressed already"));
   const Outcome smaller =
       tune(dir, {{"--max-kld", "0.02"}, {"--method", "drop-layers"}}, {dir.path("o2")});
   EXPECT_EQ(smaller.code, 4);
